@@ -1,0 +1,679 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The list of phyrs: append and merge, iterate, find, truncate.
+ *
+ * See include/linux/phyr_list.h for the picture.  The tree is a B+tree that
+ * only ever grows at its right edge, so there is no rebalancing: a new leaf
+ * goes into the lowest node on that edge that has room, and where none has, a
+ * new root is put on top.  Leaves are chained, so that walking the list never
+ * looks at the tree.
+ *
+ * Conventions: "start" is a byte offset in the list, "off" an offset inside a
+ * leaf in units of 1 << shift bytes.  Sizes are in bytes.
+ */
+#include <linux/errno.h>
+#include <linux/math64.h>
+#include <linux/minmax.h>
+#include <linux/phyr_list.h>
+#include <linux/slab.h>
+#include <linux/stddef.h>
+#include <linux/string.h>
+
+#define PHYR_PFN_SHIFT		12
+#define PHYR_PFN_BITS		40
+#define PHYR_OFF_MAX		0xffffu
+#define PHYR_OBJ_MIN		128u
+#define PHYR_OBJ_MAX		4096u
+
+struct phyr_packed {
+	u32 pfn_lo;
+	u16 off;
+	u8 pfn_hi;
+} __packed;
+
+struct phyr_wide {
+	u64 start;
+	u64 addr;
+};
+
+/*
+ * A leaf's size is fixed when it is made: twice what its predecessor used, so
+ * short lists stay small and long ones soon use whole pages.
+ */
+struct phyr_leaf {
+	struct phyr_leaf *next;
+	u64 start;
+	u16 nr;
+	u16 max;
+	u8 shift;			/* packed: log2 of the unit; wide: 0 */
+	u8 kind;
+	union {
+		DECLARE_FLEX_ARRAY(struct phyr_packed, packed);
+		DECLARE_FLEX_ARRAY(struct phyr_wide, wide);
+	};
+};
+
+struct phyr_slot {
+	u64 start;
+	void *child;			/* node, or leaf at the lowest level */
+};
+
+struct phyr_node {
+	u16 nr;
+	u16 max;
+	struct phyr_slot slot[];
+};
+
+#define PHYR_NODE_MIN	4
+#define PHYR_NODE_MAX	\
+	((PHYR_OBJ_MAX - sizeof(struct phyr_node)) / sizeof(struct phyr_slot))
+
+static size_t leaf_size(const struct phyr_leaf *leaf)
+{
+	return sizeof(*leaf) + leaf->max *
+		(leaf->shift ? sizeof(struct phyr_packed) : sizeof(struct phyr_wide));
+}
+
+static size_t leaf_used(const struct phyr_leaf *leaf)
+{
+	return sizeof(*leaf) + leaf->nr *
+		(leaf->shift ? sizeof(struct phyr_packed) : sizeof(struct phyr_wide));
+}
+
+static size_t node_size(const struct phyr_node *node)
+{
+	return sizeof(*node) + node->max * sizeof(node->slot[0]);
+}
+
+/**
+ * phyr_list_init - make an empty list
+ * @list: the list
+ *
+ * Context: any.  An all-zero struct phyr_list is an empty list too.
+ */
+void phyr_list_init(struct phyr_list *list)
+{
+	memset(list, 0, sizeof(*list));
+}
+
+/* The unit of the leaf that a range fits in: 1 GiB, 2 MiB, 4 KiB, or 0: wide. */
+static unsigned int pack_shift(u64 addr, u64 len)
+{
+	if ((addr | len) & ((1u << PHYR_PFN_SHIFT) - 1) ||
+	    addr >> (PHYR_PFN_SHIFT + PHYR_PFN_BITS))
+		return 0;
+	if (!(len & ((1u << 30) - 1)))
+		return 30;
+	if (!(len & ((1u << 21) - 1)))
+		return 21;
+	return PHYR_PFN_SHIFT;
+}
+
+/* May the open phyr, of pack_shift() @shift, go into @leaf? */
+static bool leaf_takes(const struct phyr_list *list, const struct phyr_leaf *leaf,
+		       unsigned int shift)
+{
+	if (leaf->nr == leaf->max || leaf->kind != list->open_kind)
+		return false;
+	if (!leaf->shift)		/* one odd head is not worth a wide list */
+		return !shift || leaf->nr > 1;
+	return shift >= leaf->shift &&
+	       (list->open_start - leaf->start) >> leaf->shift <= PHYR_OFF_MAX;
+}
+
+static void leaf_add(struct phyr_list *list, struct phyr_leaf *leaf)
+{
+	unsigned int i = leaf->nr++;
+
+	if (leaf->shift) {
+		u64 pfn = (u64)list->open.addr >> PHYR_PFN_SHIFT;
+
+		leaf->packed[i].pfn_lo = (u32)pfn;
+		leaf->packed[i].pfn_hi = (u8)(pfn >> 32);
+		leaf->packed[i].off = (u16)((list->open_start - leaf->start) >> leaf->shift);
+	} else {
+		leaf->wide[i].start = list->open_start;
+		leaf->wide[i].addr = list->open.addr;
+	}
+}
+
+static u64 leaf_entry_start(const struct phyr_leaf *leaf, unsigned int i)
+{
+	if (leaf->shift)
+		return leaf->start + ((u64)leaf->packed[i].off << leaf->shift);
+	return leaf->wide[i].start;
+}
+
+static phys_addr_t leaf_entry_addr(const struct phyr_leaf *leaf, unsigned int i)
+{
+	if (leaf->shift) {
+		u64 pfn = leaf->packed[i].pfn_lo | (u64)leaf->packed[i].pfn_hi << 32;
+
+		return (phys_addr_t)(pfn << PHYR_PFN_SHIFT);
+	}
+	return (phys_addr_t)leaf->wide[i].addr;
+}
+
+static u64 leaf_entry_end(const struct phyr_list *list,
+			  const struct phyr_leaf *leaf, unsigned int i)
+{
+	if (i + 1 < leaf->nr)
+		return leaf_entry_start(leaf, i + 1);
+	return leaf->next ? leaf->next->start : list->open_start;
+}
+
+static struct phyr_leaf *leaf_new(struct phyr_list *list, unsigned int shift, gfp_t gfp)
+{
+	size_t size = PHYR_OBJ_MIN, entry = shift ? sizeof(struct phyr_packed) :
+						    sizeof(struct phyr_wide);
+	struct phyr_leaf *leaf;
+
+	if (list->tail)
+		while (size < PHYR_OBJ_MAX && size < 2 * leaf_used(list->tail))
+			size *= 2;
+	leaf = kmalloc(size, gfp);
+	if (!leaf)
+		return NULL;
+	leaf->next = NULL;
+	leaf->start = list->open_start;
+	leaf->nr = 0;
+	leaf->max = (u16)((size - sizeof(*leaf)) / entry);
+	leaf->shift = (u8)shift;
+	leaf->kind = list->open_kind;
+	return leaf;
+}
+
+static struct phyr_node *node_new(unsigned int max, gfp_t gfp)
+{
+	struct phyr_node *node = kmalloc(sizeof(*node) + max * sizeof(node->slot[0]), gfp);
+
+	if (node) {
+		node->nr = 0;
+		node->max = (u16)max;
+	}
+	return node;
+}
+
+static void node_add(struct phyr_node *node, u64 start, void *child)
+{
+	node->slot[node->nr].start = start;
+	node->slot[node->nr].child = child;
+	node->nr++;
+}
+
+/* Frees a chain of single-child nodes, not what hangs below it. */
+static void chain_free(struct phyr_list *list, void *chain, unsigned int levels)
+{
+	while (levels--) {
+		struct phyr_node *node = chain;
+
+		chain = node->slot[0].child;
+		list->bytes -= node_size(node);
+		kfree(node);
+	}
+}
+
+/* Puts @levels nodes with one child each above @child; NULL when out of memory. */
+static void *chain_new(struct phyr_list *list, u64 start, void *child,
+		       unsigned int levels, gfp_t gfp)
+{
+	unsigned int made;
+
+	for (made = 0; made < levels; made++) {
+		struct phyr_node *node = node_new(PHYR_NODE_MIN, gfp);
+
+		if (!node) {
+			chain_free(list, child, made);
+			return NULL;
+		}
+		node_add(node, start, child);
+		list->bytes += node_size(node);
+		child = node;
+	}
+	return child;
+}
+
+/* Makes room in the node that *@link points at, which is full but can grow. */
+static struct phyr_node *node_grow(struct phyr_list *list, void **link, gfp_t gfp)
+{
+	struct phyr_node *old = *link, *node;
+
+	node = node_new(min_t(unsigned int, 2 * old->max, PHYR_NODE_MAX), gfp);
+	if (!node)
+		return NULL;
+	memcpy(node->slot, old->slot, old->nr * sizeof(old->slot[0]));
+	node->nr = old->nr;
+	list->bytes += node_size(node) - node_size(old);
+	*link = node;
+	kfree(old);
+	return node;
+}
+
+/* A new root above the old one, of which @chain becomes the second child. */
+static int tree_raise(struct phyr_list *list, u64 start, void *chain, gfp_t gfp)
+{
+	struct phyr_node *node = node_new(PHYR_NODE_MIN, gfp);
+
+	if (!node)
+		return -ENOMEM;
+	node_add(node, 0, list->root);
+	node_add(node, start, chain);
+	list->bytes += node_size(node);
+	list->root = node;
+	list->height++;
+	return 0;
+}
+
+static int tree_insert(struct phyr_list *list, struct phyr_leaf *leaf, gfp_t gfp)
+{
+	void **link = &list->root, **place = NULL;
+	unsigned int level, place_level = list->height + 1;
+	struct phyr_node *node;
+	void *chain;
+
+	if (!list->root) {
+		list->root = leaf;
+		return 0;
+	}
+	for (level = list->height; level; level--) {
+		node = *link;
+		if (node->nr < PHYR_NODE_MAX) {
+			place = link;
+			place_level = level;
+		}
+		link = &node->slot[node->nr - 1].child;
+	}
+
+	chain = chain_new(list, leaf->start, leaf, place_level - 1, gfp);
+	if (!chain)
+		return -ENOMEM;
+	if (!place) {
+		if (!tree_raise(list, leaf->start, chain, gfp))
+			return 0;
+		goto nomem;
+	}
+	node = *place;
+	if (node->nr == node->max)
+		node = node_grow(list, place, gfp);
+	if (!node)
+		goto nomem;
+	node_add(node, leaf->start, chain);
+	return 0;
+nomem:
+	chain_free(list, chain, place_level - 1);
+	return -ENOMEM;
+}
+
+/* Moves the open phyr into the tree; on failure nothing has changed. */
+static int close_open(struct phyr_list *list, gfp_t gfp)
+{
+	unsigned int shift = pack_shift(list->open.addr, list->open.len);
+	struct phyr_leaf *leaf = list->tail;
+	int ret;
+
+	if (!leaf || !leaf_takes(list, leaf, shift)) {
+		leaf = leaf_new(list, shift, gfp);
+		if (!leaf)
+			return -ENOMEM;
+		ret = tree_insert(list, leaf, gfp);
+		if (ret) {
+			kfree(leaf);
+			return ret;
+		}
+		list->bytes += leaf_size(leaf);
+		if (list->tail)
+			list->tail->next = leaf;
+		else
+			list->first = leaf;
+		list->tail = leaf;
+	}
+	leaf_add(list, leaf);
+	return 0;
+}
+
+static bool open_merges(const struct phyr_list *list, phys_addr_t addr, size_t len,
+			enum phyr_kind kind)
+{
+	return list->open.len && list->open_kind == kind &&
+	       addr > list->open.addr && addr - list->open.addr == list->open.len &&
+	       list->open.len + len > len;
+}
+
+/**
+ * phyr_list_append - add a range to the end of a list
+ * @list: the list
+ * @addr: physical address of the range
+ * @len: its length in bytes, not 0
+ * @kind: what memory it is
+ * @gfp: how to allocate storage
+ *
+ * A range that begins where the last phyr of the list ends, and is of its
+ * kind, makes that phyr longer; any other becomes a phyr of its own.
+ *
+ * Context: sleeps if @gfp allows it.
+ * Return: 0; -EINVAL for a length of 0 or an unknown kind; -EOVERFLOW for a
+ * range that passes the end of the address space, or a list longer than 2^64
+ * bytes; -ENOMEM.  On failure the list is as it was.
+ */
+int phyr_list_append(struct phyr_list *list, phys_addr_t addr, size_t len,
+		     enum phyr_kind kind, gfp_t gfp)
+{
+	u64 start = phyr_list_len(list);
+	int ret;
+
+	if (!len || (unsigned int)kind >= PHYR_NR_KINDS)
+		return -EINVAL;
+	if (addr > (phys_addr_t)~0ULL - (len - 1) || start > ~0ULL - len)
+		return -EOVERFLOW;
+
+	if (open_merges(list, addr, len, kind)) {
+		list->open.len += len;
+		return 0;
+	}
+	if (list->open.len) {
+		ret = close_open(list, gfp);
+		if (ret)
+			return ret;
+	}
+	list->open.addr = addr;
+	list->open.len = len;
+	list->open_start = start;
+	list->open_kind = (u8)kind;
+	list->kinds |= (u8)(1u << kind);
+	list->nr++;
+	return 0;
+}
+
+static void tree_free(void *child, unsigned int height)
+{
+	struct phyr_node *node = child;
+	unsigned int i;
+
+	if (height) {
+		for (i = 0; i < node->nr; i++)
+			tree_free(node->slot[i].child, height - 1);
+	}
+	kfree(child);
+}
+
+/**
+ * phyr_list_free - forget everything in a list and free its storage
+ * @list: the list, empty afterwards
+ *
+ * The memory that the list describes is not touched: what is pinned stays so.
+ *
+ * Context: any in which kfree() may be called.
+ */
+void phyr_list_free(struct phyr_list *list)
+{
+	if (list->root)
+		tree_free(list->root, list->height);
+	phyr_list_init(list);
+}
+
+/* The last slot whose child starts at or before @offset. */
+static unsigned int node_search(const struct phyr_node *node, u64 offset)
+{
+	unsigned int lo = 0, hi = node->nr;
+
+	while (hi - lo > 1) {
+		unsigned int mid = (lo + hi) / 2;
+
+		if (node->slot[mid].start <= offset)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+/*
+ * The entry that holds @offset.  Pages of one size lie at even distances, so
+ * the first look goes where such a list would have it; then halving.
+ */
+static unsigned int leaf_search(const struct phyr_list *list,
+				const struct phyr_leaf *leaf, u64 offset)
+{
+	u64 span = leaf_entry_end(list, leaf, leaf->nr - 1) - leaf->start;
+	unsigned int lo = 0, hi = leaf->nr, mid;
+
+	mid = (unsigned int)div64_u64(offset - leaf->start, div64_u64(span, hi) + 1);
+	while (hi - lo > 1) {
+		if (mid <= lo)
+			mid = lo + 1;
+		if (leaf_entry_start(leaf, mid) > offset) {
+			hi = mid;
+		} else {
+			lo = mid;
+			if (mid + 1 == hi || leaf_entry_start(leaf, mid + 1) > offset)
+				break;
+		}
+		mid = (lo + hi) / 2;
+	}
+	return lo;
+}
+
+/* The leaf that holds @offset, which must lie before the open phyr. */
+static struct phyr_leaf *tree_find(const struct phyr_list *list, u64 offset)
+{
+	void *child = list->root;
+	unsigned int level;
+
+	for (level = list->height; level; level--) {
+		struct phyr_node *node = child;
+
+		child = node->slot[node_search(node, offset)].child;
+	}
+	return child;
+}
+
+/**
+ * phyr_iter_init - stand before a slice of a list
+ * @it: the iterator
+ * @list: the list, which must not change while it is walked
+ * @offset: first byte of the slice
+ * @len: its length; the walk ends with the list if that comes first
+ *
+ * Takes O(log n), or no search at all for an @offset of 0.
+ *
+ * Context: any.
+ */
+void phyr_iter_init(struct phyr_iter *it, const struct phyr_list *list,
+		    u64 offset, u64 len)
+{
+	u64 total = phyr_list_len(list);
+
+	it->list = list;
+	it->pos = min(offset, total);
+	it->end = it->pos + min(len, total - it->pos);
+	it->kind = PHYR_RAM;
+	it->leaf = NULL;
+	it->index = 0;
+	if (it->pos >= list->open_start)
+		return;
+	it->leaf = list->first;
+	if (!offset)
+		return;
+	it->leaf = tree_find(list, offset);
+	it->index = leaf_search(list, it->leaf, offset);
+}
+
+/**
+ * phyr_iter_next - the next phyr of a slice
+ * @it: the iterator
+ * @phyr: set to the phyr, cut to the slice at both ends
+ *
+ * Context: any.
+ * Return: true, and false at the end of the slice, with @phyr unchanged.
+ */
+bool phyr_iter_next(struct phyr_iter *it, struct phyr *phyr)
+{
+	const struct phyr_list *list = it->list;
+	const struct phyr_leaf *leaf = it->leaf;
+	u64 start = list->open_start, end = phyr_list_len(list);
+	phys_addr_t addr = list->open.addr;
+
+	if (it->pos >= it->end)
+		return false;
+	it->kind = list->open_kind;
+	if (leaf) {
+		start = leaf_entry_start(leaf, it->index);
+		end = leaf_entry_end(list, leaf, it->index);
+		addr = leaf_entry_addr(leaf, it->index);
+		it->kind = leaf->kind;
+		if (++it->index == leaf->nr) {
+			it->leaf = leaf->next;
+			it->index = 0;
+		}
+	}
+	end = min(end, it->end);
+	phyr->addr = addr + (phys_addr_t)(it->pos - start);
+	phyr->len = (size_t)(end - it->pos);
+	it->pos = end;
+	return true;
+}
+
+/**
+ * phyr_list_find - which memory is at an offset
+ * @list: the list
+ * @offset: in bytes
+ * @phyr: set to what is left of its phyr from @offset on
+ * @kind: set to its kind, if not NULL
+ *
+ * Takes O(log n).
+ *
+ * Context: any.
+ * Return: true, and false where @offset is past the end of the list.
+ */
+bool phyr_list_find(const struct phyr_list *list, u64 offset,
+		    struct phyr *phyr, enum phyr_kind *kind)
+{
+	struct phyr_iter it;
+
+	phyr_iter_init(&it, list, offset, ~0ULL);
+	if (!phyr_iter_next(&it, phyr))
+		return false;
+	if (kind)
+		*kind = it.kind;
+	return true;
+}
+
+/*
+ * Drops every leaf that starts at or after @start from the tree below *@link.
+ * Returns the last leaf that stays, or NULL, with *@link NULL, if none does.
+ */
+static struct phyr_leaf *tree_cut(struct phyr_list *list, void **link,
+				  unsigned int level, u64 start)
+{
+	struct phyr_node *node = *link;
+	struct phyr_leaf *last = NULL;
+
+	if (!level) {
+		struct phyr_leaf *leaf = *link;
+
+		if (leaf->start < start)
+			return leaf;
+		list->nr -= leaf->nr;
+		list->bytes -= leaf_size(leaf);
+		kfree(leaf);
+		*link = NULL;
+		return NULL;
+	}
+	while (node->nr) {
+		last = tree_cut(list, &node->slot[node->nr - 1].child, level - 1, start);
+		if (last)
+			return last;
+		node->nr--;
+	}
+	list->bytes -= node_size(node);
+	kfree(node);
+	*link = NULL;
+	return NULL;
+}
+
+/**
+ * phyr_list_truncate - shorten a list
+ * @list: the list
+ * @len: its new length in bytes; a list that is no longer than this stays
+ *
+ * Frees the storage that is no longer needed, and never fails.  Nothing is
+ * unpinned: walk the slice from @len on first.
+ *
+ * Context: any in which kfree() may be called.
+ */
+void phyr_list_truncate(struct phyr_list *list, u64 len)
+{
+	struct phyr_leaf *leaf;
+	unsigned int i;
+	u64 start;
+
+	if (len >= phyr_list_len(list))
+		return;
+	if (!len) {
+		phyr_list_free(list);
+		return;
+	}
+	if (len > list->open_start) {
+		list->open.len = (size_t)(len - list->open_start);
+		return;
+	}
+
+	/* The phyr that holds the last byte becomes the open one. */
+	leaf = tree_find(list, len - 1);
+	i = leaf_search(list, leaf, len - 1);
+	start = leaf_entry_start(leaf, i);
+	list->nr -= leaf->nr - i;
+	leaf->nr = (u16)i;
+	list->open_start = start;
+	list->open.addr = leaf_entry_addr(leaf, i);
+	list->open.len = (size_t)(len - start);
+	list->open_kind = leaf->kind;
+
+	list->tail = tree_cut(list, &list->root, list->height, i ? start : leaf->start);
+	if (list->tail) {
+		list->tail->next = NULL;
+	} else {
+		list->first = NULL;
+		list->height = 0;
+	}
+}
+
+/**
+ * phyr_list_trim - give back what a finished list does not need
+ * @list: the list
+ * @gfp: how to allocate the smaller copy of the last leaf
+ *
+ * For a list that will live for a while.  It may still be appended to.  That
+ * there is no memory for the smaller copy is not an error.
+ *
+ * Context: sleeps if @gfp allows it.
+ */
+void phyr_list_trim(struct phyr_list *list, gfp_t gfp)
+{
+	struct phyr_leaf *old = list->tail, *leaf, *prev;
+	void **link = &list->root;
+	unsigned int level;
+
+	if (!old || old->nr == old->max)
+		return;
+	leaf = kmemdup(old, leaf_used(old), gfp);
+	if (!leaf)
+		return;
+	leaf->max = leaf->nr;
+
+	for (level = list->height; level; level--) {
+		struct phyr_node *node = *link;
+
+		link = &node->slot[node->nr - 1].child;
+	}
+	*link = leaf;
+	if (old == list->first) {
+		list->first = leaf;
+	} else {
+		prev = tree_find(list, old->start - 1);
+		prev->next = leaf;
+	}
+	list->bytes -= leaf_size(old) - leaf_size(leaf);
+	list->tail = leaf;
+	kfree(old);
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * struct phyr and the list of them.
+ *
+ * A phyr is one physically contiguous range, of any length, of any memory that
+ * both the CPU and a bus master can address, whether or not it has a struct
+ * page.  A phyr_list is an ordered run of phyrs that together describe one
+ * stretch of bytes, addressed by "offset": byte 0 is the first byte of the
+ * first phyr.
+ *
+ *   offset  0                                                        length
+ *           |------|-------------------|--|---------------|----------|
+ *           leaf 0 (wide)   leaf 1 (packed)      leaf 2 ...   the open phyr
+ *             \________________ tree, by offset _________/    (not in the tree)
+ *
+ * The last phyr of the list stays "open" in the list head: what is appended is
+ * merged with it, or closes it and becomes the open one.  A phyr in the tree
+ * never changes again, and a list of one phyr (a terabyte of BAR, a huge page)
+ * needs no storage at all.
+ *
+ * Closed phyrs sit in leaves, each a kmalloc object of at most a page:
+ *
+ *   packed: { pfn: 40 bits, offset in the leaf: 16 bits }   7 bytes a phyr
+ *           page aligned ranges; the offset counts units of 4 KiB, 2 MiB or
+ *           1 GiB, one size a leaf; the length is the distance to the next
+ *   wide:   { addr, offset }                               16 bytes a phyr
+ *           everything else: odd bytes at the edges, exotic addresses
+ *
+ * so the worst case, every 4 KiB page somewhere else, costs a little over 7
+ * bytes a page with the tree above it: less than an array of struct page
+ * pointers.
+ *
+ * These functions do not lock: whoever may append to, truncate or free a list
+ * keeps others away from it.  Any number of readers may walk a list that
+ * nobody changes.
+ */
+#ifndef _LINUX_PHYR_LIST_H
+#define _LINUX_PHYR_LIST_H
+
+#include <linux/build_bug.h>
+#include <linux/types.h>
+
+/**
+ * struct phyr - one physically contiguous range of memory
+ * @addr: CPU physical address of the first byte
+ * @len: length in bytes; never 0 in a phyr that an interface hands out
+ *
+ * Proposed by Matthew Wilcox in January 2022.  The layout is that of struct
+ * phys_vec in newer kernels, so one can stand for the other.
+ */
+struct phyr {
+	phys_addr_t addr;
+	size_t len;
+};
+
+static_assert(sizeof(struct phyr) ==
+	      (sizeof(size_t) == 8 ? 16 : sizeof(phys_addr_t) == 8 ? 12 : 8));
+
+/**
+ * enum phyr_kind - what sort of memory a phyr describes
+ * @PHYR_RAM: system memory with a struct page
+ * @PHYR_PMEM: DAX memory (devdax, fsdax): a struct page in ZONE_DEVICE
+ * @PHYR_P2P: PCI memory with a struct page from pci_p2pdma
+ * @PHYR_MMIO: memory without a struct page: a BAR, hidden memory
+ * @PHYR_NR_KINDS: how many kinds there are
+ *
+ * Ranges of different kinds are never merged, even where they touch.
+ */
+enum phyr_kind {
+	PHYR_RAM,
+	PHYR_PMEM,
+	PHYR_P2P,
+	PHYR_MMIO,
+	PHYR_NR_KINDS
+};
+
+struct phyr_leaf;
+
+/**
+ * struct phyr_list - an ordered list of phyrs
+ *
+ * The fields are private to the list's own functions.
+ */
+struct phyr_list {
+	struct phyr open;
+	u64 open_start;
+	void *root;
+	struct phyr_leaf *first;
+	struct phyr_leaf *tail;
+	unsigned long nr;
+	size_t bytes;
+	u8 height;
+	u8 open_kind;
+	u8 kinds;
+};
+
+/**
+ * struct phyr_iter - a position in a list, and where to stop
+ * @kind: the &enum phyr_kind of the phyr that phyr_iter_next() gave last
+ *
+ * The other fields are private.
+ */
+struct phyr_iter {
+	const struct phyr_list *list;
+	const struct phyr_leaf *leaf;
+	unsigned int index;
+	u64 pos;
+	u64 end;
+	enum phyr_kind kind;
+};
+
+void phyr_list_init(struct phyr_list *list);
+void phyr_list_free(struct phyr_list *list);
+int phyr_list_append(struct phyr_list *list, phys_addr_t addr, size_t len,
+		     enum phyr_kind kind, gfp_t gfp);
+void phyr_list_truncate(struct phyr_list *list, u64 len);
+void phyr_list_trim(struct phyr_list *list, gfp_t gfp);
+bool phyr_list_find(const struct phyr_list *list, u64 offset,
+		    struct phyr *phyr, enum phyr_kind *kind);
+
+void phyr_iter_init(struct phyr_iter *it, const struct phyr_list *list,
+		    u64 offset, u64 len);
+bool phyr_iter_next(struct phyr_iter *it, struct phyr *phyr);
+
+/**
+ * phyr_list_len - length of what a list describes
+ * @list: the list
+ *
+ * Return: the sum of the lengths of all phyrs, in bytes.
+ */
+static inline u64 phyr_list_len(const struct phyr_list *list)
+{
+	return list->open_start + list->open.len;
+}
+
+/**
+ * phyr_list_nr - how many phyrs a list holds
+ * @list: the list
+ */
+static inline unsigned long phyr_list_nr(const struct phyr_list *list)
+{
+	return list->nr;
+}
+
+/**
+ * phyr_list_bytes - memory that a list has allocated for itself
+ * @list: the list
+ *
+ * Return: bytes, as asked of the allocator; the list head is not counted.
+ */
+static inline size_t phyr_list_bytes(const struct phyr_list *list)
+{
+	return list->bytes;
+}
+
+/**
+ * phyr_list_kinds - which kinds of memory a list holds, or has held
+ * @list: the list
+ *
+ * Return: a mask with bit &enum phyr_kind set for each kind.
+ */
+static inline unsigned int phyr_list_kinds(const struct phyr_list *list)
+{
+	return list->kinds;
+}
+
+/**
+ * phyr_list_for_each - walk all of a list
+ * @list: the list
+ * @it: a struct phyr_iter
+ * @phyr: a struct phyr, set to each phyr in turn; its kind is in @it.kind
+ */
+#define phyr_list_for_each(list, it, phyr)				\
+	for (phyr_iter_init(&(it), (list), 0, ~0ULL);			\
+	     phyr_iter_next(&(it), &(phyr)); )
+
+/**
+ * phyr_list_for_each_slice - walk the bytes [offset, offset + length) of a list
+ * @list: the list
+ * @offset: the first byte
+ * @length: how many bytes; the walk ends with the list if that comes first
+ * @it: a struct phyr_iter
+ * @phyr: a struct phyr, cut to the slice at both ends
+ *
+ * Nothing is copied: a slice is a place to start and a place to stop.
+ */
+#define phyr_list_for_each_slice(list, offset, length, it, phyr)	\
+	for (phyr_iter_init(&(it), (list), (offset), (length));		\
+	     phyr_iter_next(&(it), &(phyr)); )
+
+/**
+ * struct phyr_seg_limits - what a device can take in one segment
+ * @max_len: longest segment in bytes; at least @align
+ * @boundary_mask: a segment must not cross a multiple of this plus one;
+ *	~0 for no boundary (as dma_get_seg_boundary())
+ * @align: every segment starts at a multiple of this, and every one but the
+ *	last is a multiple of it long; a power of two, 1 for no alignment
+ */
+struct phyr_seg_limits {
+	u64 max_len;
+	u64 boundary_mask;
+	u32 align;
+};
+
+/**
+ * struct phyr_seg_iter - cuts a slice of a list into segments
+ *
+ * The fields are private.
+ */
+struct phyr_seg_iter {
+	struct phyr_iter it;
+	struct phyr rest;
+	struct phyr_seg_limits lim;
+};
+
+u64 phyr_seg_cut(u64 addr, u64 len, const struct phyr_seg_limits *lim);
+int phyr_seg_iter_init(struct phyr_seg_iter *si, const struct phyr_list *list,
+		       u64 offset, u64 len, const struct phyr_seg_limits *lim);
+int phyr_seg_next(struct phyr_seg_iter *si, struct phyr *seg);
+
+#endif /* _LINUX_PHYR_LIST_H */
