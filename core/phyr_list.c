@@ -334,7 +334,7 @@ static int close_open(struct phyr_list *list, gfp_t gfp)
 static bool open_merges(const struct phyr_list *list, phys_addr_t addr, size_t len,
 			enum phyr_kind kind)
 {
-	return list->open.len && list->open_kind == kind &&
+	return list->open.len && !list->sealed && list->open_kind == kind &&
 	       addr > list->open.addr && addr - list->open.addr == list->open.len &&
 	       list->open.len + len > len;
 }
@@ -379,9 +379,25 @@ int phyr_list_append(struct phyr_list *list, phys_addr_t addr, size_t len,
 	list->open.len = len;
 	list->open_start = start;
 	list->open_kind = (u8)kind;
+	list->sealed = false;
 	list->kinds |= (u8)(1u << kind);
 	list->nr++;
 	return 0;
+}
+
+/**
+ * phyr_list_seal - do not merge what comes next
+ * @list: the list
+ *
+ * The next range that is appended becomes a phyr of its own even where it
+ * continues the last one.  Needed where two pins meet inside a page: merged,
+ * they would look like one.
+ *
+ * Context: any.
+ */
+void phyr_list_seal(struct phyr_list *list)
+{
+	list->sealed = true;
 }
 
 static void tree_free(void *child, unsigned int height)
@@ -614,6 +630,7 @@ void phyr_list_truncate(struct phyr_list *list, u64 len)
 		return;
 	}
 	if (len > list->open_start) {
+		list->sealed = false;
 		list->open.len = (size_t)(len - list->open_start);
 		return;
 	}
@@ -627,6 +644,7 @@ void phyr_list_truncate(struct phyr_list *list, u64 len)
 	list->open_start = start;
 	list->open.addr = leaf_entry_addr(leaf, i);
 	list->open.len = (size_t)(len - start);
+	list->sealed = false;
 	list->open_kind = leaf->kind;
 
 	list->tail = tree_cut(list, &list->root, list->height, i ? start : leaf->start);

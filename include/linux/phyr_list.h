@@ -92,6 +92,7 @@ struct phyr_list {
 	u8 height;
 	u8 open_kind;
 	u8 kinds;
+	bool sealed;
 };
 
 /**
@@ -113,6 +114,7 @@ void phyr_list_init(struct phyr_list *list);
 void phyr_list_free(struct phyr_list *list);
 int phyr_list_append(struct phyr_list *list, phys_addr_t addr, size_t len,
 		     enum phyr_kind kind, gfp_t gfp);
+void phyr_list_seal(struct phyr_list *list);
 void phyr_list_truncate(struct phyr_list *list, u64 len);
 void phyr_list_trim(struct phyr_list *list, gfp_t gfp);
 bool phyr_list_find(const struct phyr_list *list, u64 offset,

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a driver includes to pin memory as phyrs and to let its device at it.
+ *
+ *	sources                    the list                  sinks
+ *	pin_user_phyrs()      -->  struct phyr [],     -->   sg_map_phyrs()
+ *	pin_user_phyr_list()       struct phyr_list          sg_map_phyr_list()
+ */
+#ifndef _LINUX_PHYR_H
+#define _LINUX_PHYR_H
+
+#include <linux/dma-direction.h>
+#include <linux/phyr_list.h>
+#include <linux/types.h>
+
+struct device;
+struct mm_struct;
+struct sg_table;
+
+/* Pinning: kernel/pin.c */
+
+long pin_user_phyrs(unsigned long start, size_t len, unsigned int gup_flags,
+		    struct phyr *phyrs, unsigned int nr);
+long pin_user_phyrs_remote(struct mm_struct *mm, unsigned long start, size_t len,
+			   unsigned int gup_flags, struct phyr *phyrs, unsigned int nr);
+void unpin_user_phyrs(const struct phyr *phyrs, unsigned int nr);
+void unpin_user_phyrs_dirty_lock(const struct phyr *phyrs, unsigned int nr,
+				 bool make_dirty);
+
+int pin_user_phyr_list(struct phyr_list *list, unsigned long start, size_t len,
+		       unsigned int gup_flags);
+int pin_user_phyr_list_remote(struct phyr_list *list, struct mm_struct *mm,
+			      unsigned long start, size_t len, unsigned int gup_flags);
+void unpin_user_phyr_list(struct phyr_list *list, bool make_dirty);
+
+enum phyr_kind phyr_kind_of(phys_addr_t addr);
+
+/* Regions of /dev/phyr, for drivers that take one from a program: kernel/region.c */
+
+struct phyr_region;
+
+struct phyr_region *phyr_region_get(int fd);
+void phyr_region_put(struct phyr_region *region);
+const struct phyr_list *phyr_region_list(const struct phyr_region *region);
+bool phyr_region_writable(const struct phyr_region *region);
+
+/* Mapping for a device: kernel/dma.c */
+
+/**
+ * struct sg_phyr - one range of DMA addresses
+ * @dma_address: what to program into the device
+ * @dma_length: its length in bytes; may exceed 4 GiB
+ */
+struct sg_phyr {
+	dma_addr_t dma_address;
+	size_t dma_length;
+};
+
+/**
+ * struct sg_phyr_chunk - a piece of the DMA list; the chain is here, not in it
+ * @next: the next piece, or NULL
+ * @nr: entries used in this piece
+ * @max: entries that it has room for
+ * @seg: the entries
+ */
+struct sg_phyr_chunk {
+	struct sg_phyr_chunk *next;
+	unsigned int nr;
+	unsigned int max;
+	struct sg_phyr seg[];
+};
+
+struct sg_phyrs;
+
+struct sg_phyrs *sg_map_phyrs(struct device *dev, const struct phyr *phyrs,
+			      unsigned int nr, enum dma_data_direction dir,
+			      unsigned long attrs);
+struct sg_phyrs *sg_map_phyr_list(struct device *dev, const struct phyr_list *list,
+				  u64 offset, u64 len, enum dma_data_direction dir,
+				  unsigned long attrs);
+void sg_unmap_phyrs(struct sg_phyrs *sg);
+void sg_phyrs_sync_for_cpu(struct sg_phyrs *sg);
+void sg_phyrs_sync_for_device(struct sg_phyrs *sg);
+int sg_phyrs_to_sgtable(const struct sg_phyrs *sg, struct sg_table *sgt, gfp_t gfp);
+unsigned long sg_phyrs_nr(const struct sg_phyrs *sg);
+size_t sg_phyrs_bytes(const struct sg_phyrs *sg);
+
+/**
+ * struct sg_phyr_iter - cuts a slice of a DMA list into a device's segments
+ *
+ * The fields are private.
+ */
+struct sg_phyr_iter {
+	const struct sg_phyr_chunk *chunk;
+	unsigned int index;
+	u64 left;
+	struct sg_phyr rest;
+	struct phyr_seg_limits lim;
+};
+
+void sg_phyr_iter_init(struct sg_phyr_iter *it, const struct sg_phyrs *sg,
+		       u64 offset, u64 len, const struct phyr_seg_limits *lim);
+bool sg_phyr_iter_next(struct sg_phyr_iter *it, struct sg_phyr *seg);
+
+#endif /* _LINUX_PHYR_H */

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * The ABI of /dev/phyr.
+ *
+ * Every structure begins with its own size.  A kernel that knows a longer
+ * structure takes the missing end as zero; one that knows a shorter structure
+ * takes a longer one as long as the end that it does not know is zero, and
+ * answers E2BIG otherwise.  What it writes back is cut to the caller's size.
+ */
+#ifndef _UAPI_LINUX_PHYR_H
+#define _UAPI_LINUX_PHYR_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define PHYR_DEVICE	"/dev/phyr"
+
+/* Kinds of memory, as in struct phyr_range and the index of kind_bytes[]. */
+enum {
+	PHYR_KIND_RAM = 0,	/* system memory */
+	PHYR_KIND_PMEM = 1,	/* DAX: devdax, fsdax */
+	PHYR_KIND_P2P = 2,	/* PCI memory with a struct page */
+	PHYR_KIND_MMIO = 3,	/* memory without a struct page */
+	PHYR_KIND_MAX = 8	/* room in kind_bytes[] */
+};
+
+/**
+ * struct phyr_info - PHYR_IOC_INFO: about the module
+ * @size: sizeof(struct phyr_info)
+ * @version: out: version of the module, major << 16 | minor
+ * @page_size: out: the kernel's page size in bytes
+ * @iova: out: 1 if one DMA address range can hold a whole list (Linux 6.16)
+ * @regions: out: regions that exist, in the whole system
+ * @pinned_pages: out: pages that they pin, counted as RLIMIT_MEMLOCK does
+ */
+struct phyr_info {
+	__u32 size;
+	__u32 version;
+	__u32 page_size;
+	__u32 iova;
+	__u64 regions;
+	__u64 pinned_pages;
+};
+
+#define PHYR_PIN_WRITE	(1u << 0)	/* devices and mmap may write it */
+
+/**
+ * struct phyr_pin - PHYR_IOC_PIN: pin a range of the caller's memory
+ * @size: sizeof(struct phyr_pin)
+ * @flags: PHYR_PIN_*
+ * @addr: first byte; need not be aligned
+ * @len: length in bytes, not 0
+ * @fd: out: the region, a dma-buf; close() lets go of it
+ * @reserved: must be 0
+ * @pin_ns: out: how long the pinning itself took, in nanoseconds
+ */
+struct phyr_pin {
+	__u32 size;
+	__u32 flags;
+	__u64 addr;
+	__u64 len;
+	__s32 fd;
+	__u32 reserved;
+	__u64 pin_ns;
+};
+
+#define PHYR_QUERY_WRITE	(1u << 0)	/* pinned with PHYR_PIN_WRITE */
+
+/**
+ * struct phyr_query - PHYR_IOC_QUERY: about a region
+ * @size: sizeof(struct phyr_query)
+ * @fd: in: the region
+ * @flags: out: PHYR_QUERY_*
+ * @kinds: out: mask of 1 << PHYR_KIND_*
+ * @bytes: out: length of the region
+ * @phyrs: out: physically contiguous ranges
+ * @pages: out: pages that it touches
+ * @metadata_bytes: out: kernel memory that holds the list of phyrs
+ * @kind_bytes: out: bytes of each kind
+ * @histogram: out: [n] counts the phyrs of 2^n to 2^(n+1)-1 bytes
+ */
+struct phyr_query {
+	__u32 size;
+	__s32 fd;
+	__u32 flags;
+	__u32 kinds;
+	__u64 bytes;
+	__u64 phyrs;
+	__u64 pages;
+	__u64 metadata_bytes;
+	__u64 kind_bytes[PHYR_KIND_MAX];
+	__u64 histogram[64];
+};
+
+/**
+ * struct phyr_range - one phyr, as PHYR_IOC_RANGES gives it
+ * @addr: physical address
+ * @len: length in bytes
+ * @kind: PHYR_KIND_*
+ * @reserved: 0
+ */
+struct phyr_range {
+	__u64 addr;
+	__u64 len;
+	__u32 kind;
+	__u32 reserved;
+};
+
+/**
+ * struct phyr_ranges - PHYR_IOC_RANGES: the physical ranges of a region
+ * @size: sizeof(struct phyr_ranges)
+ * @fd: in: the region
+ * @offset: in: first byte of the region to tell about
+ * @ranges: in: address of an array of struct phyr_range
+ * @nr: in: entries in that array; out: entries filled, 0 past the end
+ * @reserved: must be 0
+ *
+ * For CAP_SYS_ADMIN only, as physical addresses are in /proc/PID/pagemap.
+ */
+struct phyr_ranges {
+	__u32 size;
+	__s32 fd;
+	__u64 offset;
+	__u64 ranges;
+	__u32 nr;
+	__u32 reserved;
+};
+
+#define PHYR_IOC_MAGIC	0xF1
+#define PHYR_IOC_INFO	_IOWR(PHYR_IOC_MAGIC, 0, struct phyr_info)
+#define PHYR_IOC_PIN	_IOWR(PHYR_IOC_MAGIC, 1, struct phyr_pin)
+#define PHYR_IOC_QUERY	_IOWR(PHYR_IOC_MAGIC, 2, struct phyr_query)
+#define PHYR_IOC_RANGES	_IOWR(PHYR_IOC_MAGIC, 3, struct phyr_ranges)
+
+#endif /* _UAPI_LINUX_PHYR_H */

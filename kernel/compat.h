@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What older kernels lack.  The code elsewhere is written for the newest one;
+ * no other file asks for a kernel's version.
+ */
+#ifndef PHYR_COMPAT_H
+#define PHYR_COMPAT_H
+
+#include <linux/dma-mapping.h>
+#include <linux/mm.h>
+#include <linux/version.h>
+#include <linux/vmstat.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
+/* The module namespace became a string in 6.13. */
+#define PHYR_IMPORT_DMA_BUF()	MODULE_IMPORT_NS(DMA_BUF)
+
+/* More pins for a large folio that holds one; see try_grab_folio() in GUP. */
+static inline int folio_add_pins(struct folio *folio, unsigned int pins)
+{
+	if (WARN_ON_ONCE(!folio_test_large(folio)))
+		return -EINVAL;
+	folio_ref_add(folio, pins);
+	atomic_add(pins, &folio->_pincount);
+	node_stat_mod_folio(folio, NR_FOLL_PIN_ACQUIRED, pins);
+	return 0;
+}
+#else
+#define PHYR_IMPORT_DMA_BUF()	MODULE_IMPORT_NS("DMA_BUF")
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
+#define PHYR_HAS_IOVA	0
+
+struct dma_iova_state {
+	dma_addr_t addr;
+	u64 __size;
+};
+
+static inline bool dma_use_iova(struct dma_iova_state *state)
+{
+	return false;
+}
+
+static inline bool dma_iova_try_alloc(struct device *dev, struct dma_iova_state *state,
+				      phys_addr_t phys, size_t size)
+{
+	return false;
+}
+
+static inline int dma_iova_link(struct device *dev, struct dma_iova_state *state,
+				phys_addr_t phys, size_t offset, size_t size,
+				enum dma_data_direction dir, unsigned long attrs)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int dma_iova_sync(struct device *dev, struct dma_iova_state *state,
+				size_t offset, size_t size)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void dma_iova_destroy(struct device *dev, struct dma_iova_state *state,
+				    size_t mapped_len, enum dma_data_direction dir,
+				    unsigned long attrs)
+{
+}
+#else
+#define PHYR_HAS_IOVA	1
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0)
+#define DMA_ATTR_MMIO	(1UL << 31)	/* never leaves this file */
+
+static inline dma_addr_t dma_map_phys(struct device *dev, phys_addr_t phys, size_t size,
+				      enum dma_data_direction dir, unsigned long attrs)
+{
+	if (attrs & DMA_ATTR_MMIO)
+		return dma_map_resource(dev, phys, size, dir, attrs & ~DMA_ATTR_MMIO);
+	return dma_map_page_attrs(dev, pfn_to_page(PHYS_PFN(phys)), offset_in_page(phys),
+				  size, dir, attrs);
+}
+
+static inline void dma_unmap_phys(struct device *dev, dma_addr_t addr, size_t size,
+				  enum dma_data_direction dir, unsigned long attrs)
+{
+	if (attrs & DMA_ATTR_MMIO)
+		dma_unmap_resource(dev, addr, size, dir, attrs & ~DMA_ATTR_MMIO);
+	else
+		dma_unmap_page_attrs(dev, addr, size, dir, attrs);
+}
+#endif
+
+#endif /* PHYR_COMPAT_H */

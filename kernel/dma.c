@@ -1,0 +1,752 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Phyrs become DMA addresses.
+ *
+ * What goes in is a list of phyrs and what comes out is a list of
+ * { dma_address, dma_length }, and nothing is in both: the end state that the
+ * proposal of 2022 wished for scatterlists.  The chain is in the chunks that
+ * enclose the entries.  There are three ways to get there:
+ *
+ *	IOVA	an IOMMU, and a kernel that lets us lay out a range of its
+ *		addresses: the whole list becomes one entry;
+ *	table	an IOMMU, and a list or a kernel that the first way does not
+ *		suit: a classic scatterlist does it, and is kept for unmapping;
+ *	ranges	no IOMMU, or just one phyr: each is mapped by itself, in pieces
+ *		no longer than what the bounce buffer can hold if there is one.
+ *
+ * The list must outlive the mapping: its kinds and addresses are looked at
+ * again for unmapping and syncing.
+ */
+#include <linux/dma-mapping.h>
+#include <linux/err.h>
+#include <linux/export.h>
+#include <linux/mm.h>
+#include <linux/scatterlist.h>
+#include <linux/slab.h>
+
+#include "compat.h"
+#include "internal.h"
+
+#define SG_FIRST	2
+#define SG_CHUNK	((PAGE_SIZE - sizeof(struct sg_phyr_chunk)) / sizeof(struct sg_phyr))
+
+enum sg_way {
+	SG_RANGES,
+	SG_TABLE,
+	SG_IOVA,
+};
+
+struct sg_phyrs {
+	struct device *dev;
+	const struct phyr_list *list;
+	u64 offset;
+	u64 len;
+	enum dma_data_direction dir;
+	enum sg_way way;
+	unsigned long attrs;
+	unsigned long nr;
+	size_t bytes;
+	struct phyr_list own;		/* sg_map_phyrs(): the array, as a list */
+	struct dma_iova_state iova;
+	struct sg_table sgt;
+	struct sg_phyr_chunk *tail;
+	struct sg_phyr_chunk head;	/* must be last */
+};
+
+/* The entries */
+
+static int seg_add(struct sg_phyrs *sg, dma_addr_t addr, size_t len)
+{
+	struct sg_phyr_chunk *chunk = sg->tail;
+
+	if (chunk->nr == chunk->max) {
+		chunk = kmalloc(struct_size(chunk, seg, SG_CHUNK), GFP_KERNEL);
+		if (!chunk)
+			return -ENOMEM;
+		chunk->next = NULL;
+		chunk->nr = 0;
+		chunk->max = SG_CHUNK;
+		sg->tail->next = chunk;
+		sg->tail = chunk;
+		sg->bytes += struct_size(chunk, seg, SG_CHUNK);
+	}
+	chunk->seg[chunk->nr].dma_address = addr;
+	chunk->seg[chunk->nr].dma_length = len;
+	chunk->nr++;
+	sg->nr++;
+	return 0;
+}
+
+/* Where the last entry is continued, it becomes longer. */
+static int seg_merge(struct sg_phyrs *sg, dma_addr_t addr, size_t len)
+{
+	struct sg_phyr_chunk *chunk = sg->tail;
+	struct sg_phyr *last;
+
+	if (chunk->nr) {
+		last = &chunk->seg[chunk->nr - 1];
+		if (last->dma_address + last->dma_length == addr) {
+			last->dma_length += len;
+			return 0;
+		}
+	}
+	return seg_add(sg, addr, len);
+}
+
+static void segs_forget(struct sg_phyrs *sg)
+{
+	struct sg_phyr_chunk *chunk, *next;
+
+	for (chunk = sg->head.next; chunk; chunk = next) {
+		next = chunk->next;
+		sg->bytes -= struct_size(chunk, seg, chunk->max);
+		kfree(chunk);
+	}
+	sg->head.next = NULL;
+	sg->head.nr = 0;
+	sg->tail = &sg->head;
+	sg->nr = 0;
+}
+
+/* IOVA */
+
+static unsigned long kind_attrs(const struct sg_phyrs *sg, enum phyr_kind kind)
+{
+	return kind == PHYR_MMIO ? sg->attrs | DMA_ATTR_MMIO : sg->attrs;
+}
+
+/* Links phyr by phyr; *@linked says how far it came. */
+static int iova_link(struct sg_phyrs *sg, u64 *linked)
+{
+	unsigned long mask = dma_get_merge_boundary(sg->dev);
+	struct phyr_iter it;
+	struct phyr phyr;
+	int ret;
+
+	phyr_list_for_each_slice(sg->list, sg->offset, sg->len, it, phyr) {
+		if (*linked && phyr.addr & mask)
+			return -EINVAL;
+		if (*linked + phyr.len < sg->len && (phyr.addr + phyr.len) & mask)
+			return -EINVAL;
+		ret = dma_iova_link(sg->dev, &sg->iova, phyr.addr, *linked, phyr.len,
+				    sg->dir, kind_attrs(sg, it.kind));
+		if (ret)
+			return ret;
+		*linked += phyr.len;
+	}
+	return dma_iova_sync(sg->dev, &sg->iova, 0, sg->len);
+}
+
+static int map_iova(struct sg_phyrs *sg)
+{
+	struct phyr first;
+	u64 linked = 0;
+	int ret;
+
+	if (!phyr_list_find(sg->list, sg->offset, &first, NULL))
+		return -EINVAL;
+	if (!dma_iova_try_alloc(sg->dev, &sg->iova, first.addr, sg->len))
+		return -EOPNOTSUPP;
+	ret = iova_link(sg, &linked);
+	if (!ret)
+		ret = seg_add(sg, sg->iova.addr, sg->len);
+	if (ret) {
+		dma_iova_destroy(sg->dev, &sg->iova, linked, sg->dir,
+				 sg->attrs | DMA_ATTR_SKIP_CPU_SYNC);
+		return ret;
+	}
+	sg->way = SG_IOVA;
+	return 0;
+}
+
+/*
+ * Syncs what is between two granules of the IOMMU by itself: the odd ends of a
+ * list may be bounced, and a bounced piece must not be synced with others.
+ */
+static void iova_sync(struct sg_phyrs *sg,
+		      void (*sync)(struct device *dev, dma_addr_t addr, size_t len,
+				   enum dma_data_direction dir))
+{
+	unsigned long mask = dma_get_merge_boundary(sg->dev);
+	dma_addr_t addr = sg->iova.addr;
+	struct phyr_iter it;
+	struct phyr phyr;
+	size_t step;
+
+	phyr_list_for_each_slice(sg->list, sg->offset, sg->len, it, phyr) {
+		for (; phyr.len; phyr.len -= step, addr += step) {
+			step = phyr.len & ~mask;
+			if (addr & mask || !step)
+				step = min_t(size_t, phyr.len, mask + 1 - (addr & mask));
+			if (it.kind != PHYR_MMIO)
+				sync(sg->dev, addr, step, sg->dir);
+		}
+	}
+}
+
+/* A classic scatterlist */
+
+static unsigned int table_max(void)
+{
+	return rounddown(UINT_MAX, PAGE_SIZE);
+}
+
+static int table_alloc(struct sg_phyrs *sg)
+{
+	u64 nr = 0;
+	struct phyr_iter it;
+	struct phyr phyr;
+
+	phyr_list_for_each_slice(sg->list, sg->offset, sg->len, it, phyr)
+		nr += DIV_ROUND_UP_ULL(phyr.len, table_max());
+	if (nr > UINT_MAX)
+		return -EOVERFLOW;
+	return sg_alloc_table(&sg->sgt, nr, GFP_KERNEL);
+}
+
+static void table_fill(struct sg_phyrs *sg)
+{
+	struct scatterlist *s = sg->sgt.sgl;
+	struct phyr_iter it;
+	struct phyr phyr;
+	unsigned int len;
+
+	phyr_list_for_each_slice(sg->list, sg->offset, sg->len, it, phyr) {
+		for (; phyr.len; phyr.addr += len, phyr.len -= len, s = sg_next(s)) {
+			len = min_t(size_t, phyr.len, table_max());
+			sg_set_page(s, pfn_to_page(PHYS_PFN(phyr.addr)), len,
+				    offset_in_page(phyr.addr));
+		}
+	}
+}
+
+static int table_segs(struct sg_phyrs *sg)
+{
+	struct scatterlist *s;
+	int i, ret;
+
+	for_each_sgtable_dma_sg(&sg->sgt, s, i) {
+		ret = seg_merge(sg, sg_dma_address(s), sg_dma_len(s));
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int map_table(struct sg_phyrs *sg)
+{
+	int ret = table_alloc(sg);
+
+	if (ret)
+		return ret;
+	table_fill(sg);
+	ret = dma_map_sgtable(sg->dev, &sg->sgt, sg->dir, sg->attrs);
+	if (ret)
+		goto free;
+	ret = table_segs(sg);
+	if (ret)
+		goto unmap;
+	sg->bytes += sg->sgt.orig_nents * sizeof(struct scatterlist);
+	sg->way = SG_TABLE;
+	return 0;
+unmap:
+	dma_unmap_sgtable(sg->dev, &sg->sgt, sg->dir, sg->attrs | DMA_ATTR_SKIP_CPU_SYNC);
+	segs_forget(sg);
+free:
+	sg_free_table(&sg->sgt);
+	return ret;
+}
+
+/* Range by range */
+
+/* Walks the pieces that are mapped each by itself. */
+struct piece_iter {
+	struct phyr_iter it;
+	struct phyr rest;
+	size_t max;
+};
+
+static void piece_init(struct piece_iter *pi, const struct sg_phyrs *sg)
+{
+	phyr_iter_init(&pi->it, sg->list, sg->offset, sg->len);
+	pi->rest.len = 0;
+	pi->max = dma_max_mapping_size(sg->dev);
+	if (pi->max > PAGE_SIZE)
+		pi->max &= PAGE_MASK;
+}
+
+static bool piece_next(struct piece_iter *pi, struct phyr *piece)
+{
+	if (!pi->rest.len && !phyr_iter_next(&pi->it, &pi->rest))
+		return false;
+	piece->addr = pi->rest.addr;
+	piece->len = pi->rest.len;
+	if (pi->it.kind != PHYR_MMIO)
+		piece->len = min(piece->len, pi->max);
+	pi->rest.addr += piece->len;
+	pi->rest.len -= piece->len;
+	return true;
+}
+
+/* Nothing bounces memory without a page, so the device has to reach it. */
+static bool mmio_reachable(const struct sg_phyrs *sg, const struct phyr *phyr)
+{
+	return dma_get_merge_boundary(sg->dev) ||
+	       phyr->addr + phyr->len - 1 <= dma_get_mask(sg->dev);
+}
+
+static int map_piece(struct sg_phyrs *sg, const struct phyr *phyr, enum phyr_kind kind)
+{
+	unsigned long attrs = kind_attrs(sg, kind);
+	dma_addr_t addr;
+	int ret;
+
+	if (kind == PHYR_MMIO && !mmio_reachable(sg, phyr))
+		return -EREMOTEIO;
+	addr = dma_map_phys(sg->dev, phyr->addr, phyr->len, sg->dir, attrs);
+	if (dma_mapping_error(sg->dev, addr))
+		return kind == PHYR_MMIO ? -EREMOTEIO : -EIO;
+	ret = seg_add(sg, addr, phyr->len);
+	if (ret)
+		dma_unmap_phys(sg->dev, addr, phyr->len, sg->dir,
+			       attrs | DMA_ATTR_SKIP_CPU_SYNC);
+	return ret;
+}
+
+/* Unmaps as many pieces as there are entries. */
+static void unmap_ranges(struct sg_phyrs *sg, unsigned long attrs)
+{
+	struct sg_phyr_chunk *chunk;
+	struct piece_iter pi;
+	struct phyr piece;
+	unsigned int i;
+
+	piece_init(&pi, sg);
+	for (chunk = &sg->head; chunk; chunk = chunk->next) {
+		for (i = 0; i < chunk->nr && piece_next(&pi, &piece); i++)
+			dma_unmap_phys(sg->dev, chunk->seg[i].dma_address, piece.len,
+				       sg->dir, kind_attrs(sg, pi.it.kind) | attrs);
+	}
+}
+
+static int map_ranges(struct sg_phyrs *sg)
+{
+	struct piece_iter pi;
+	struct phyr piece;
+	int ret;
+
+	piece_init(&pi, sg);
+	while (piece_next(&pi, &piece)) {
+		ret = map_piece(sg, &piece, pi.it.kind);
+		if (ret) {
+			unmap_ranges(sg, DMA_ATTR_SKIP_CPU_SYNC);
+			segs_forget(sg);
+			return ret;
+		}
+	}
+	sg->way = SG_RANGES;
+	return 0;
+}
+
+static void ranges_sync(struct sg_phyrs *sg,
+			void (*sync)(struct device *dev, dma_addr_t addr, size_t len,
+				     enum dma_data_direction dir))
+{
+	struct sg_phyr_chunk *chunk;
+	struct piece_iter pi;
+	struct phyr piece;
+	unsigned int i;
+
+	piece_init(&pi, sg);
+	for (chunk = &sg->head; chunk; chunk = chunk->next) {
+		for (i = 0; i < chunk->nr && piece_next(&pi, &piece); i++)
+			if (pi.it.kind != PHYR_MMIO)
+				sync(sg->dev, chunk->seg[i].dma_address, piece.len, sg->dir);
+	}
+}
+
+/* All of it */
+
+static bool one_phyr(const struct sg_phyrs *sg)
+{
+	struct phyr first;
+
+	return phyr_list_find(sg->list, sg->offset, &first, NULL) && first.len >= sg->len;
+}
+
+static int map_any(struct sg_phyrs *sg)
+{
+	int ret = map_iova(sg);
+
+	if (ret != -EOPNOTSUPP && ret != -EINVAL)
+		return ret;
+	if (dma_get_merge_boundary(sg->dev) && !one_phyr(sg) &&
+	    !(phyr_list_kinds(sg->list) & BIT(PHYR_MMIO)))
+		return map_table(sg);
+	return map_ranges(sg);
+}
+
+static struct sg_phyrs *sg_new(struct device *dev, enum dma_data_direction dir,
+			       unsigned long attrs)
+{
+	struct sg_phyrs *sg;
+	size_t size = struct_size(sg, head.seg, SG_FIRST);
+
+	if (!valid_dma_direction(dir) || !dev->dma_mask)
+		return ERR_PTR(-EINVAL);
+	sg = kzalloc(size, GFP_KERNEL);
+	if (!sg)
+		return ERR_PTR(-ENOMEM);
+	sg->dev = dev;
+	sg->dir = dir;
+	sg->attrs = attrs;
+	sg->bytes = size;
+	sg->head.max = SG_FIRST;
+	sg->tail = &sg->head;
+	return sg;
+}
+
+/**
+ * sg_map_phyr_list - let a device at a slice of a list
+ * @dev: the device
+ * @list: the list; it must not change until the mapping is gone
+ * @offset: first byte of the slice
+ * @len: its length in bytes; not 0
+ * @dir: who writes and who reads
+ * @attrs: DMA_ATTR_*
+ *
+ * The result holds the DMA addresses, in the order of the bytes of the slice;
+ * walk them with sg_phyr_iter_init().  With an IOMMU they are one range where
+ * the kernel allows it.  Memory without a struct page is mapped as MMIO.
+ *
+ * "Add a sg_map_phyrs().  This will take an array of phyrs and allocate an sg
+ * for them": the proposal of 2022.
+ *
+ * Context: process, may sleep.
+ * Return: the mapping, for sg_unmap_phyrs(); or ERR_PTR() of -EINVAL for an
+ * empty slice, one that passes the end of the list, a direction that is none,
+ * or a device without a DMA mask; -EREMOTEIO if @dev cannot reach memory that
+ * has no page; -EIO if the DMA API refused; -ENOMEM.
+ */
+struct sg_phyrs *sg_map_phyr_list(struct device *dev, const struct phyr_list *list,
+				  u64 offset, u64 len, enum dma_data_direction dir,
+				  unsigned long attrs)
+{
+	u64 total = phyr_list_len(list);
+	struct sg_phyrs *sg;
+	int ret;
+
+	if (!len || offset > total || len > total - offset || len > SIZE_MAX)
+		return ERR_PTR(-EINVAL);
+	sg = sg_new(dev, dir, attrs);
+	if (IS_ERR(sg))
+		return sg;
+	sg->list = list;
+	sg->offset = offset;
+	sg->len = len;
+	ret = map_any(sg);
+	if (ret) {
+		kfree(sg);
+		return ERR_PTR(ret);
+	}
+	return sg;
+}
+EXPORT_SYMBOL_GPL(sg_map_phyr_list);
+
+static int list_from_array(struct phyr_list *list, const struct phyr *phyrs, unsigned int nr)
+{
+	int ret = 0;
+
+	for (; nr && !ret; nr--, phyrs++)
+		ret = phyr_list_append(list, phyrs->addr, phyrs->len,
+				       phyr_kind_of(phyrs->addr), GFP_KERNEL);
+	return ret;
+}
+
+/**
+ * sg_map_phyrs - let a device at an array of phyrs
+ * @dev: the device
+ * @phyrs: the array; it need not outlive the call, the memory has to
+ * @nr: how many, not 0
+ * @dir: who writes and who reads
+ * @attrs: DMA_ATTR_*
+ *
+ * See sg_map_phyr_list().
+ *
+ * Context: process, may sleep.
+ * Return: the mapping, for sg_unmap_phyrs(); or an ERR_PTR() as
+ * sg_map_phyr_list(), and of -EOVERFLOW for a phyr that passes the end of the
+ * address space.
+ */
+struct sg_phyrs *sg_map_phyrs(struct device *dev, const struct phyr *phyrs,
+			      unsigned int nr, enum dma_data_direction dir,
+			      unsigned long attrs)
+{
+	struct sg_phyrs *sg;
+	int ret;
+
+	if (!nr)
+		return ERR_PTR(-EINVAL);
+	sg = sg_new(dev, dir, attrs);
+	if (IS_ERR(sg))
+		return sg;
+	ret = list_from_array(&sg->own, phyrs, nr);
+	if (!ret) {
+		sg->list = &sg->own;
+		sg->len = phyr_list_len(&sg->own);
+		ret = map_any(sg);
+	}
+	if (ret) {
+		phyr_list_free(&sg->own);
+		kfree(sg);
+		return ERR_PTR(ret);
+	}
+	return sg;
+}
+EXPORT_SYMBOL_GPL(sg_map_phyrs);
+
+/**
+ * sg_unmap_phyrs - end a mapping
+ * @sg: what sg_map_phyrs() or sg_map_phyr_list() gave
+ *
+ * What the device wrote is visible to the CPU afterwards.  The memory stays
+ * pinned.
+ *
+ * Context: process, may sleep.  The device must be done with it.
+ */
+void sg_unmap_phyrs(struct sg_phyrs *sg)
+{
+	switch (sg->way) {
+	case SG_IOVA:
+		dma_iova_destroy(sg->dev, &sg->iova, sg->len, sg->dir, sg->attrs);
+		break;
+	case SG_TABLE:
+		dma_unmap_sgtable(sg->dev, &sg->sgt, sg->dir, sg->attrs);
+		sg_free_table(&sg->sgt);
+		break;
+	case SG_RANGES:
+		unmap_ranges(sg, 0);
+		break;
+	}
+	segs_forget(sg);
+	phyr_list_free(&sg->own);
+	kfree(sg);
+}
+EXPORT_SYMBOL_GPL(sg_unmap_phyrs);
+
+/**
+ * sg_phyrs_sync_for_cpu - let the CPU see what the device wrote
+ * @sg: the mapping
+ *
+ * Costs nothing for a coherent device that bounces nothing.
+ *
+ * Context: any; the device must not touch the memory meanwhile.
+ */
+void sg_phyrs_sync_for_cpu(struct sg_phyrs *sg)
+{
+	if (!dma_dev_need_sync(sg->dev))
+		return;
+	if (sg->way == SG_TABLE)
+		dma_sync_sgtable_for_cpu(sg->dev, &sg->sgt, sg->dir);
+	else if (sg->way == SG_IOVA)
+		iova_sync(sg, dma_sync_single_for_cpu);
+	else
+		ranges_sync(sg, dma_sync_single_for_cpu);
+}
+EXPORT_SYMBOL_GPL(sg_phyrs_sync_for_cpu);
+
+/**
+ * sg_phyrs_sync_for_device - let the device see what the CPU wrote
+ * @sg: the mapping
+ *
+ * Context: any; the CPU must not touch the memory until it is synced back.
+ */
+void sg_phyrs_sync_for_device(struct sg_phyrs *sg)
+{
+	if (!dma_dev_need_sync(sg->dev))
+		return;
+	if (sg->way == SG_TABLE)
+		dma_sync_sgtable_for_device(sg->dev, &sg->sgt, sg->dir);
+	else if (sg->way == SG_IOVA)
+		iova_sync(sg, dma_sync_single_for_device);
+	else
+		ranges_sync(sg, dma_sync_single_for_device);
+}
+EXPORT_SYMBOL_GPL(sg_phyrs_sync_for_device);
+
+/**
+ * sg_phyrs_nr - how many ranges of DMA addresses a mapping has
+ * @sg: the mapping
+ */
+unsigned long sg_phyrs_nr(const struct sg_phyrs *sg)
+{
+	return sg->nr;
+}
+EXPORT_SYMBOL_GPL(sg_phyrs_nr);
+
+/**
+ * sg_phyrs_bytes - kernel memory that a mapping takes
+ * @sg: the mapping
+ *
+ * Return: bytes, page tables of the IOMMU not counted.
+ */
+size_t sg_phyrs_bytes(const struct sg_phyrs *sg)
+{
+	return sg->bytes + phyr_list_bytes(&sg->own);
+}
+EXPORT_SYMBOL_GPL(sg_phyrs_bytes);
+
+/**
+ * sg_phyr_iter_init - stand before a slice of a mapping, to cut it
+ * @it: the iterator
+ * @sg: the mapping
+ * @offset: first byte of the slice, counted from the start of the mapping
+ * @len: its length; the walk ends with the mapping if that comes first
+ * @lim: what the device can take in one segment; its alignment must be 1
+ *
+ * Context: any.
+ */
+void sg_phyr_iter_init(struct sg_phyr_iter *it, const struct sg_phyrs *sg,
+		       u64 offset, u64 len, const struct phyr_seg_limits *lim)
+{
+	offset = min(offset, sg->len);
+	it->left = min(len, sg->len - offset);
+	it->lim = *lim;
+	it->chunk = &sg->head;
+	it->index = 0;
+	it->rest = (struct sg_phyr) { 0 };
+	while (it->left) {
+		if (it->index == it->chunk->nr) {
+			it->chunk = it->chunk->next;
+			it->index = 0;
+			continue;
+		}
+		it->rest = it->chunk->seg[it->index++];
+		if (offset < it->rest.dma_length)
+			break;
+		offset -= it->rest.dma_length;
+	}
+	it->rest.dma_address += offset;
+	it->rest.dma_length -= offset;
+}
+EXPORT_SYMBOL_GPL(sg_phyr_iter_init);
+
+/**
+ * sg_phyr_iter_next - the next segment of a slice of a mapping
+ * @it: the iterator
+ * @seg: set to the segment
+ *
+ * Context: any.
+ * Return: true, and false at the end of the slice.
+ */
+bool sg_phyr_iter_next(struct sg_phyr_iter *it, struct sg_phyr *seg)
+{
+	u64 cut;
+
+	if (!it->left)
+		return false;
+	if (!it->rest.dma_length) {
+		if (it->index == it->chunk->nr) {
+			it->chunk = it->chunk->next;
+			it->index = 0;
+		}
+		it->rest = it->chunk->seg[it->index++];
+	}
+	cut = phyr_seg_cut(it->rest.dma_address, min_t(u64, it->rest.dma_length, it->left),
+			   &it->lim);
+	seg->dma_address = it->rest.dma_address;
+	seg->dma_length = cut;
+	it->rest.dma_address += cut;
+	it->rest.dma_length -= cut;
+	it->left -= cut;
+	return true;
+}
+EXPORT_SYMBOL_GPL(sg_phyr_iter_next);
+
+/* Conversion to a classic sg_table */
+
+static struct phyr_seg_limits dev_limits(struct device *dev)
+{
+	return (struct phyr_seg_limits) {
+		.max_len = min(dma_get_max_seg_size(dev), table_max()),
+		.boundary_mask = dma_get_seg_boundary(dev),
+		.align = 1,
+	};
+}
+
+/*
+ * The CPU's half is cut wherever either half is, so that there is room for
+ * the DMA half, which is never cut more often.  Fills in @s if that is given.
+ */
+static u64 sgtable_cpu(const struct sg_phyrs *sg, struct scatterlist *s)
+{
+	struct phyr_seg_limits lim = dev_limits(sg->dev);
+	struct sg_phyr dma = { .dma_length = 0 };
+	struct phyr_iter it;
+	struct sg_phyr_iter di;
+	struct phyr phyr;
+	unsigned int len;
+	u64 nr = 0;
+
+	sg_phyr_iter_init(&di, sg, 0, ~0ULL, &lim);
+	phyr_list_for_each_slice(sg->list, sg->offset, sg->len, it, phyr) {
+		for (; phyr.len; phyr.addr += len, phyr.len -= len, nr++) {
+			if (!dma.dma_length)
+				sg_phyr_iter_next(&di, &dma);
+			len = min(phyr.len, dma.dma_length);
+			dma.dma_length -= len;
+			if (!s)
+				continue;
+			sg_set_page(s, it.kind == PHYR_MMIO ? NULL :
+				    pfn_to_page(PHYS_PFN(phyr.addr)), len,
+				    offset_in_page(phyr.addr));
+			s = sg_next(s);
+		}
+	}
+	return nr;
+}
+
+static unsigned int sgtable_dma(const struct sg_phyrs *sg, struct scatterlist *s)
+{
+	struct phyr_seg_limits lim = dev_limits(sg->dev);
+	struct sg_phyr_iter di;
+	struct sg_phyr dma;
+	unsigned int nr = 0;
+
+	sg_phyr_iter_init(&di, sg, 0, ~0ULL, &lim);
+	while (sg_phyr_iter_next(&di, &dma)) {
+		sg_dma_address(s) = dma.dma_address;
+		sg_dma_len(s) = dma.dma_length;
+		s = sg_next(s);
+		nr++;
+	}
+	return nr;
+}
+
+/**
+ * sg_phyrs_to_sgtable - a classic sg_table of a mapping
+ * @sg: the mapping; unmap it with sg_unmap_phyrs(), not through the table
+ * @sgt: filled in; for sg_free_table()
+ * @gfp: how to allocate it
+ *
+ * For drivers that want one.  Both halves obey the device's longest segment
+ * and boundary.  Entries for memory without a struct page have none.
+ *
+ * Context: process, sleeps if @gfp allows it.
+ * Return: 0; -EOVERFLOW for more entries than a table can have; -ENOMEM.
+ */
+int sg_phyrs_to_sgtable(const struct sg_phyrs *sg, struct sg_table *sgt, gfp_t gfp)
+{
+	u64 nr = sgtable_cpu(sg, NULL);
+	int ret;
+
+	if (nr > UINT_MAX)
+		return -EOVERFLOW;
+	ret = sg_alloc_table(sgt, nr, gfp);
+	if (ret)
+		return ret;
+	sgtable_cpu(sg, sgt->sgl);
+	sgt->nents = sgtable_dma(sg, sgt->sgl);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(sg_phyrs_to_sgtable);

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What one entry of a page table maps, and how far.
+ *
+ * A huge page is one entry (a "leaf") above the lowest level; a large folio
+ * that is mapped by ordinary entries is a run of equal ones.  Nothing is
+ * pinned or locked here, so what this says may be old when the caller reads
+ * it: it has to hold a pin on the memory first, and ask afterwards.
+ */
+#include <linux/mm.h>
+#include <linux/pgtable.h>
+
+#include "compat.h"
+#include "internal.h"
+
+/* The part of a leaf of @size bytes at @pfn that lies from @addr on. */
+static void leaf_set(struct phyr_leaf_run *leaf, unsigned long pfn, unsigned long size,
+		     unsigned long addr, bool writable)
+{
+	unsigned long skip = (addr & (size - 1)) >> PAGE_SHIFT;
+
+	leaf->pfn = pfn + skip;
+	leaf->nr = (size >> PAGE_SHIFT) - skip;
+	leaf->writable = writable;
+	leaf->huge = true;
+}
+
+/* Two entries map alike if they differ in nothing but where they lead and use. */
+static pte_t pte_plain(pte_t pte)
+{
+	return pte_mkold(pte_mkclean(pte));
+}
+
+static void pte_walk(pmd_t pmd, unsigned long addr, unsigned long max, struct phyr_leaf_run *leaf)
+{
+	unsigned long room = PTRS_PER_PTE - pte_index(addr);
+	pte_t *ptep = pte_offset_kernel(&pmd, addr);
+	pte_t pte = ptep_get_lockless(ptep), expected;
+
+	if (!pte_present(pte) || pte_protnone(pte))
+		return;
+	leaf->pfn = pte_pfn(pte);
+	leaf->writable = pte_write(pte);
+	expected = pte_plain(pte);
+	max = min(max, room);
+	while (++leaf->nr < max) {
+		expected = pte_next_pfn(expected);
+		if (!pte_same(pte_plain(ptep_get_lockless(++ptep)), expected))
+			break;
+	}
+}
+
+static void leaf_walk(struct mm_struct *mm, unsigned long addr, unsigned long max,
+		      struct phyr_leaf_run *leaf)
+{
+	pgd_t *pgdp = pgd_offset(mm, addr), pgd = READ_ONCE(*pgdp);
+	p4d_t *p4dp, p4d;
+	pud_t *pudp, pud;
+	pmd_t *pmdp, pmd;
+
+	if (!pgd_present(pgd) || pgd_leaf(pgd))
+		return;
+	p4dp = p4d_offset_lockless(pgdp, pgd, addr);
+	p4d = READ_ONCE(*p4dp);
+	if (!p4d_present(p4d) || p4d_leaf(p4d))
+		return;
+	pudp = pud_offset_lockless(p4dp, p4d, addr);
+	pud = READ_ONCE(*pudp);
+	if (!pud_present(pud))
+		return;
+	if (pud_leaf(pud)) {
+		leaf_set(leaf, pud_pfn(pud), PUD_SIZE, addr, pud_write(pud));
+		return;
+	}
+	pmdp = pmd_offset_lockless(pudp, pud, addr);
+	pmd = pmdp_get_lockless(pmdp);
+	if (!pmd_present(pmd))
+		return;
+	if (pmd_leaf(pmd)) {
+		if (!pmd_protnone(pmd))
+			leaf_set(leaf, pmd_pfn(pmd), PMD_SIZE, addr, pmd_write(pmd));
+		return;
+	}
+	pte_walk(pmd, addr, max, leaf);
+}
+
+/*
+ * Page tables are freed only after a grace period or an interrupt to every
+ * processor, and both wait for this one while its interrupts are off.
+ * Without MMU_GATHER_RCU_TABLE_FREE that holds for the current mm alone.
+ */
+static bool leaf_walk_safe(struct mm_struct *mm)
+{
+	return IS_ENABLED(CONFIG_MMU_GATHER_RCU_TABLE_FREE) || mm == current->mm;
+}
+
+/**
+ * phyr_leaf_run - how far one page-table leaf, or a run of equal entries, goes
+ * @mm: whose page table
+ * @addr: the page to begin at
+ * @max: pages to look at, at most; not 0
+ *
+ * The run is physically contiguous, and every entry of it has the same
+ * protection and software bits, so whatever GUP decided for the first page
+ * holds for the others.  The idea is that of GUP-fast, see mm/gup.c.
+ *
+ * Context: any but hard interrupts; turns interrupts off for the walk, which
+ * is at most one page table long.
+ * Return: the run, at most @max pages; one of 0 pages if nothing is mapped.
+ */
+struct phyr_leaf_run phyr_leaf_run(struct mm_struct *mm, unsigned long addr,
+				   unsigned long max)
+{
+	struct phyr_leaf_run leaf = { 0 };
+	unsigned long flags;
+
+	if (!leaf_walk_safe(mm))
+		return leaf;
+	local_irq_save(flags);
+	leaf_walk(mm, addr, max, &leaf);
+	local_irq_restore(flags);
+	leaf.nr = min(leaf.nr, max);
+	return leaf;
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * phyr.ko: load, unload, and what the core's functions are exported as.
+ */
+#include <linux/export.h>
+#include <linux/module.h>
+#include <linux/phyr_list.h>
+
+#include "compat.h"
+#include "internal.h"
+
+EXPORT_SYMBOL_GPL(phyr_list_init);
+EXPORT_SYMBOL_GPL(phyr_list_free);
+EXPORT_SYMBOL_GPL(phyr_list_append);
+EXPORT_SYMBOL_GPL(phyr_list_seal);
+EXPORT_SYMBOL_GPL(phyr_list_truncate);
+EXPORT_SYMBOL_GPL(phyr_list_trim);
+EXPORT_SYMBOL_GPL(phyr_list_find);
+EXPORT_SYMBOL_GPL(phyr_iter_init);
+EXPORT_SYMBOL_GPL(phyr_iter_next);
+EXPORT_SYMBOL_GPL(phyr_seg_cut);
+EXPORT_SYMBOL_GPL(phyr_seg_iter_init);
+EXPORT_SYMBOL_GPL(phyr_seg_next);
+
+static int __init phyr_init(void)
+{
+	return phyr_chardev_init();
+}
+
+static void __exit phyr_exit(void)
+{
+	phyr_chardev_exit();
+}
+
+module_init(phyr_init);
+module_exit(phyr_exit);
+
+MODULE_DESCRIPTION("Physical memory ranges: pin, map and share memory of any size, with or without pages");
+MODULE_AUTHOR("The phyr developers");
+MODULE_VERSION("0.1");
+MODULE_LICENSE("GPL");
+PHYR_IMPORT_DMA_BUF();

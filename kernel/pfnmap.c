@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Mappings of memory without a struct page: PCI BARs, hidden memory.
+ *
+ * There is no reference to take on such memory, so nothing here pins: it says
+ * where a mapping leads.  Whoever keeps the answer has to watch the mapping.
+ * Only an administrator may have it, see may_pfnmap().
+ */
+#include <linux/capability.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/pgtable.h>
+#include <linux/sched/mm.h>
+
+#include "compat.h"
+#include "internal.h"
+
+static bool allow_pfnmap;
+module_param(allow_pfnmap, bool, 0600);
+MODULE_PARM_DESC(allow_pfnmap,
+		 "let users without CAP_SYS_RAWIO pin mappings of memory without a struct page");
+
+static bool may_pfnmap(void)
+{
+	return READ_ONCE(allow_pfnmap) || capable(CAP_SYS_RAWIO);
+}
+
+/*
+ * Some drivers map ordinary pages into VM_PFNMAP areas.  Their life is the
+ * driver's business and there is no way to prolong it.
+ */
+static bool pfn_has_page(unsigned long pfn)
+{
+	return pfn_valid(pfn);
+}
+
+/* Asks about @addr while the entry is locked; -EFAULT if it is not mapped. */
+static long pfnmap_look(struct vm_area_struct *vma, unsigned long addr,
+			unsigned long max, bool write, unsigned long *pfn)
+{
+	struct follow_pfnmap_args args = { .vma = vma, .address = addr };
+	struct phyr_leaf_run run;
+	long nr;
+
+	if (follow_pfnmap_start(&args))
+		return -EFAULT;
+	if (write && !args.writable) {
+		nr = -EFAULT;
+	} else if (pfn_has_page(args.pfn)) {
+		nr = -EOPNOTSUPP;
+	} else {
+		*pfn = args.pfn;
+		run = phyr_leaf_run(vma->vm_mm, addr, max);
+		nr = run.nr;
+		if (!nr || run.pfn != args.pfn || pfn_has_page(run.pfn + nr - 1))
+			nr = 1;
+	}
+	follow_pfnmap_end(&args);
+	return nr;
+}
+
+static struct vm_area_struct *pfnmap_vma(struct mm_struct *mm, unsigned long addr,
+					 bool write)
+{
+	struct vm_area_struct *vma = vma_lookup(mm, addr);
+
+	if (!vma || !(vma->vm_flags & (VM_PFNMAP | VM_IO)))
+		return NULL;
+	if (!(vma->vm_flags & (write ? VM_WRITE : VM_READ)))
+		return NULL;
+	return vma;
+}
+
+/**
+ * phyr_pfnmap_run - where a page-less mapping leads, and how far
+ * @mm: whose mapping
+ * @addr: the page to begin at
+ * @max: pages to look at, at most
+ * @gup_flags: FOLL_WRITE if it is to be written
+ * @pfn: set to the first page frame
+ *
+ * Faults the mapping in where it is not there yet.
+ *
+ * Context: process; takes @mm's mmap_lock, may sleep.
+ * Return: pages, at least 1; -EFAULT if there is no such mapping or it forbids
+ * the access; -EPERM without CAP_SYS_RAWIO, unless the module parameter
+ * allow_pfnmap is set; -EOPNOTSUPP if it maps memory with pages after all.
+ */
+long phyr_pfnmap_run(struct mm_struct *mm, unsigned long addr, unsigned long max,
+		     unsigned int gup_flags, unsigned long *pfn)
+{
+	bool write = gup_flags & FOLL_WRITE;
+	struct vm_area_struct *vma;
+	long nr = -EFAULT;
+	int ret;
+
+	mmap_read_lock(mm);
+	vma = pfnmap_vma(mm, addr, write);
+	if (!vma)
+		goto out;
+	nr = -EPERM;
+	if (!may_pfnmap())
+		goto out;
+	max = min(max, (vma->vm_end - addr) >> PAGE_SHIFT);
+	nr = pfnmap_look(vma, addr, max, write, pfn);
+	if (nr != -EFAULT)
+		goto out;
+
+	ret = fixup_user_fault(mm, addr, write ? FAULT_FLAG_WRITE : 0, NULL);
+	if (ret) {
+		nr = ret;
+		goto out;
+	}
+	nr = pfnmap_look(vma, addr, max, write, pfn);
+out:
+	mmap_read_unlock(mm);
+	return nr;
+}

@@ -1,0 +1,522 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * User memory becomes phyrs.
+ *
+ * Every pin is GUP's own.  What makes this fast is that GUP is asked once for
+ * each leaf of the page table, not once a page: its answer for the first page
+ * (may this be written, must it be unshared, moved, is it secret) holds for
+ * every page that the same entry maps in the same folio.  So
+ *
+ *	1. pin the first page through GUP;
+ *	2. look at the page table: does the entry still lead to that page?
+ *	3. if so, add a pin for each further page of leaf and folio at once.
+ *
+ * The pin of step 1 keeps the folio from being freed, split, migrated or
+ * shared by fork; that is why step 2 comes after it and why step 3 cannot
+ * fail half-way.  What does not fit (small pages, odd mappings) goes through
+ * GUP a batch at a time.
+ *
+ * The result holds exactly the pins that GUP would have taken, so any part of
+ * it can be let go by unpin_user_page_range_dirty_lock().
+ *
+ * Memory without a struct page is told apart by GUP's refusal, see pfnmap.c.
+ */
+#include <linux/export.h>
+#include <linux/highmem.h>
+#include <linux/memremap.h>
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "compat.h"
+#include "internal.h"
+
+#define PIN_FLAGS	(FOLL_WRITE | FOLL_LONGTERM)
+#define PIN_BATCH	(PAGE_SIZE / sizeof(struct page *))
+#define PIN_FEW		16
+
+/* Unpin this many pages, then let others run: 1 GiB, or a quarter million folios. */
+#define UNPIN_STEP	(1UL << (30 - PAGE_SHIFT))
+
+/*
+ * A folio's references are an int, and GUP warns when they go negative.  Leave
+ * half of the range to everybody else.
+ */
+#define PIN_REFS_MAX	(INT_MAX / 2)
+
+/* Where the phyrs go: a list, or an array of @max. */
+struct pin_sink {
+	struct phyr_list *list;
+	struct phyr *phyrs;
+	unsigned int nr;
+	unsigned int max;
+	enum phyr_kind kind;
+};
+
+/* One call of pin_user_phyrs() and its like. */
+struct pinner {
+	struct mm_struct *mm;
+	bool remote;
+	bool leaf;			/* the next page may be part of a large leaf */
+	unsigned int flags;
+	unsigned long addr;		/* the next byte */
+	unsigned long end;
+	struct page **pages;
+	unsigned int max_pages;
+	struct page *few[PIN_FEW];
+	struct pin_sink sink;
+};
+
+static enum phyr_kind page_kind(const struct page *page)
+{
+	if (likely(!is_zone_device_page(page)))
+		return PHYR_RAM;
+	return is_pci_p2pdma_page(page) ? PHYR_P2P : PHYR_PMEM;
+}
+
+/**
+ * phyr_kind_of - what memory is at a physical address
+ * @addr: the address
+ *
+ * For arrays of struct phyr, which carry no kind.  The caller must hold the
+ * memory, so that it does not change its kind.
+ *
+ * Context: any.
+ */
+enum phyr_kind phyr_kind_of(phys_addr_t addr)
+{
+	if (!pfn_valid(PHYS_PFN(addr)))
+		return PHYR_MMIO;
+	return page_kind(pfn_to_page(PHYS_PFN(addr)));
+}
+EXPORT_SYMBOL_GPL(phyr_kind_of);
+
+static int sink_add(struct pin_sink *sink, phys_addr_t addr, size_t len,
+		    enum phyr_kind kind)
+{
+	struct phyr *last;
+
+	if (sink->list)
+		return phyr_list_append(sink->list, addr, len, kind, GFP_KERNEL_ACCOUNT);
+	if (sink->nr) {
+		last = &sink->phyrs[sink->nr - 1];
+		if (sink->kind == kind && last->addr + last->len == addr) {
+			last->len += len;
+			return 0;
+		}
+	}
+	sink->phyrs[sink->nr].addr = addr;
+	sink->phyrs[sink->nr].len = len;
+	sink->kind = kind;
+	sink->nr++;
+	return 0;
+}
+
+/* Pages that may still be pinned: never more than the sink has room for. */
+static unsigned long pages_wanted(const struct pinner *p)
+{
+	unsigned long nr = (p->end - 1 - (p->addr & PAGE_MASK)) / PAGE_SIZE + 1;
+
+	return p->sink.list ? nr : min_t(unsigned long, nr, p->sink.max - p->sink.nr);
+}
+
+/* Takes note of @nr contiguous pages at the next byte. */
+static int pin_note(struct pinner *p, unsigned long pfn, unsigned long nr,
+		    enum phyr_kind kind)
+{
+	unsigned long skip = offset_in_page(p->addr);
+	unsigned long len = min(nr * PAGE_SIZE - skip, p->end - p->addr);
+	int ret = sink_add(&p->sink, PFN_PHYS(pfn) + skip, len, kind);
+
+	if (!ret)
+		p->addr += len;
+	return ret;
+}
+
+static long gup(struct pinner *p, unsigned int nr)
+{
+	unsigned long addr = p->addr & PAGE_MASK;
+	int locked = 1;
+	long ret;
+
+	if (!p->remote)
+		return pin_user_pages_fast(addr, nr, p->flags, p->pages);
+
+	if (mmap_read_lock_killable(p->mm))
+		return -EINTR;
+	ret = pin_user_pages_remote(p->mm, addr, nr, p->flags, p->pages, &locked);
+	if (locked)
+		mmap_read_unlock(p->mm);
+	return ret;
+}
+
+/*
+ * A read-only entry may map a page that GUP would have unshared first.  What
+ * is exclusive while the folio is pinned stays so, see
+ * folio_try_share_anon_rmap_ptes().  A huge entry has one such mark, which GUP
+ * has seen; ordinary ones have one each.
+ */
+static unsigned long exclusive_run(struct folio *folio, struct page *page, unsigned long nr)
+{
+	unsigned long first = folio_page_idx(folio, page), i;
+
+	if (!folio_test_anon(folio))
+		return nr;
+	for (i = 1; i < nr; i++)
+		if (!PageAnonExclusive(folio_page(folio, first + i)))
+			break;
+	return i;
+}
+
+/*
+ * How many pages, from the pinned @page on, the same leaf and folio have.  The
+ * first one is pinned whatever the page table says by now.
+ */
+static unsigned long leaf_pages(struct pinner *p, struct folio *folio, struct page *page)
+{
+	unsigned long max = folio_nr_pages(folio) - folio_page_idx(folio, page);
+	struct phyr_leaf_run run;
+
+	run = phyr_leaf_run(p->mm, p->addr & PAGE_MASK, min(max, pages_wanted(p)));
+	if (!run.nr || run.pfn != page_to_pfn(page))
+		return 1;
+	if (run.writable)
+		return run.nr;
+	if (p->flags & FOLL_WRITE)
+		return 1;
+	return run.huge ? run.nr : exclusive_run(folio, page, run.nr);
+}
+
+/* Pins up to the end of one leaf. */
+static int pin_leaf(struct pinner *p)
+{
+	unsigned long nr = 1;
+	struct folio *folio;
+	struct page *page;
+	long got = gup(p, 1);
+	int ret;
+
+	if (got != 1)
+		return got < 0 ? got : -EFAULT;
+	page = p->pages[0];
+	folio = page_folio(page);
+	if (folio_test_large(folio))
+		nr = leaf_pages(p, folio, page);
+	p->leaf = nr > 1;
+
+	if (nr > 1) {
+		ret = -ENOMEM;
+		if (folio_ref_count(folio) > PIN_REFS_MAX - (int)nr)
+			goto unpin_first;
+		ret = folio_add_pins(folio, nr - 1);
+		if (ret)
+			goto unpin_first;
+	}
+	ret = pin_note(p, page_to_pfn(page), nr, page_kind(page));
+	if (ret)
+		unpin_user_page_range_dirty_lock(page, nr, false);
+	return ret;
+
+unpin_first:
+	unpin_user_page(page);
+	return ret;
+}
+
+/* How many of @pages, from the first on, are contiguous and of one kind. */
+static unsigned int pages_run(struct page **pages, unsigned int nr)
+{
+	unsigned long pfn = page_to_pfn(pages[0]);
+	bool device = is_zone_device_page(pages[0]);
+	unsigned int i;
+
+	for (i = 1; i < nr; i++)
+		if (page_to_pfn(pages[i]) != pfn + i ||
+		    is_zone_device_page(pages[i]) != device)
+			break;
+	return i;
+}
+
+static int pin_batch(struct pinner *p)
+{
+	unsigned int i, nr;
+	long got = gup(p, min_t(unsigned long, pages_wanted(p), p->max_pages));
+	int ret;
+
+	if (got <= 0)
+		return got ? got : -EFAULT;
+	p->leaf = folio_test_large(page_folio(p->pages[got - 1]));
+	for (i = 0; i < got; i += nr) {
+		nr = pages_run(p->pages + i, got - i);
+		ret = pin_note(p, page_to_pfn(p->pages[i]), nr, page_kind(p->pages[i]));
+		if (ret) {
+			unpin_user_pages(p->pages + i, got - i);
+			return ret;
+		}
+	}
+	return 0;
+}
+
+static int pin_pfnmap(struct pinner *p)
+{
+	unsigned long pfn;
+	long nr = phyr_pfnmap_run(p->mm, p->addr & PAGE_MASK, pages_wanted(p),
+				  p->flags, &pfn);
+
+	return nr < 0 ? nr : pin_note(p, pfn, nr, PHYR_MMIO);
+}
+
+/* Room for a whole batch only where there may be one. */
+static void pages_alloc(struct pinner *p)
+{
+	p->pages = p->few;
+	p->max_pages = PIN_FEW;
+	if (pages_wanted(p) <= PIN_FEW)
+		return;
+	p->pages = (struct page **)__get_free_page(GFP_KERNEL | __GFP_NOWARN);
+	if (p->pages)
+		p->max_pages = PIN_BATCH;
+	else
+		p->pages = p->few;
+}
+
+static void pages_free(struct pinner *p)
+{
+	if (p->pages != p->few)
+		free_page((unsigned long)p->pages);
+}
+
+/* Pins until the end of the range or of the sink; 0, or why it stopped. */
+static int pin_run(struct pinner *p)
+{
+	int ret = 0;
+
+	pages_alloc(p);
+	p->leaf = true;
+	while (!ret && p->addr < p->end && (p->sink.list || p->sink.nr < p->sink.max)) {
+		if (fatal_signal_pending(current)) {
+			ret = -EINTR;
+			break;
+		}
+		ret = p->leaf ? pin_leaf(p) : pin_batch(p);
+		if (ret == -EFAULT)
+			ret = pin_pfnmap(p);
+		cond_resched();
+	}
+	pages_free(p);
+	return ret;
+}
+
+static int pinner_init(struct pinner *p, struct mm_struct *mm, bool remote,
+		       unsigned long start, size_t len, unsigned int gup_flags)
+{
+	if (!len || gup_flags & ~PIN_FLAGS)
+		return -EINVAL;
+	if (!mm)
+		return -EFAULT;
+	if (!remote)
+		start = untagged_addr(start);
+	if (start + len < start || PAGE_ALIGN(start + len) < start)
+		return -EOVERFLOW;
+	p->mm = mm;
+	p->remote = remote;
+	p->flags = gup_flags;
+	p->addr = start;
+	p->end = start + len;
+	return 0;
+}
+
+static long pin_array(struct mm_struct *mm, bool remote, unsigned long start, size_t len,
+		      unsigned int gup_flags, struct phyr *phyrs, unsigned int nr)
+{
+	struct pinner p = { .sink = { .phyrs = phyrs, .max = nr } };
+	int ret = nr ? 0 : -EINVAL;
+
+	if (!ret)
+		ret = pinner_init(&p, mm, remote, start, len, gup_flags);
+	if (!ret)
+		ret = pin_run(&p);
+	return p.sink.nr ? p.sink.nr : ret;
+}
+
+static void unpin_range(phys_addr_t addr, size_t len, enum phyr_kind kind, bool make_dirty);
+
+/* Lets go of what a list has from @offset on, and forgets it. */
+static void unpin_list_from(struct phyr_list *list, u64 offset, bool make_dirty)
+{
+	struct phyr_iter it;
+	struct phyr phyr;
+
+	phyr_list_for_each_slice(list, offset, ~0ULL, it, phyr)
+		unpin_range(phyr.addr, phyr.len, it.kind, make_dirty);
+	phyr_list_truncate(list, offset);
+}
+
+static int pin_list(struct phyr_list *list, struct mm_struct *mm, bool remote,
+		    unsigned long start, size_t len, unsigned int gup_flags)
+{
+	struct pinner p = { .sink = { .list = list } };
+	u64 before = phyr_list_len(list);
+	int ret;
+
+	ret = pinner_init(&p, mm, remote, start, len, gup_flags);
+	if (ret)
+		return ret;
+	if (offset_in_page(start))	/* its first page has a pin of its own */
+		phyr_list_seal(list);
+	ret = pin_run(&p);
+	if (ret)
+		unpin_list_from(list, before, false);
+	else
+		phyr_list_trim(list, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	return ret;
+}
+
+/**
+ * pin_user_phyrs - pin memory of the current process, as an array of phyrs
+ * @start: user address of the first byte; need not be aligned
+ * @len: length in bytes, not 0
+ * @gup_flags: FOLL_WRITE if it will be written, FOLL_LONGTERM if it stays
+ *	pinned for longer than one operation
+ * @phyrs: the array
+ * @nr: how many it has room for, not 0
+ *
+ * Fills the array as far as it goes.  The phyrs' lengths add up to @len, or to
+ * less if the array was full or something was in the way; the caller goes on
+ * from there.  The call stops as soon as the last entry is in use, and does
+ * not try to make that one longer.  Memory that is not there yet is faulted
+ * in.  A mapping without struct pages is resolved for CAP_SYS_RAWIO, and not
+ * held by anything: see pfnmap.c.
+ *
+ * "Add an interface to gup.c to pin/unpin N phyrs": the proposal of 2022.
+ *
+ * Context: process, may sleep; takes mmap_lock for reading.
+ * Return: how many phyrs were filled, at least 1; -EINVAL for a length or @nr
+ * of 0, or other flags; -EOVERFLOW for a range past the end of the address
+ * space; -EFAULT for a hole or a mapping that forbids the access; -EPERM for
+ * a mapping without pages; -ENOMEM; -EINTR if the process is being killed;
+ * whatever else GUP refuses with.
+ */
+long pin_user_phyrs(unsigned long start, size_t len, unsigned int gup_flags,
+		    struct phyr *phyrs, unsigned int nr)
+{
+	return pin_array(current->mm, false, start, len, gup_flags, phyrs, nr);
+}
+EXPORT_SYMBOL_GPL(pin_user_phyrs);
+
+/**
+ * pin_user_phyrs_remote - pin memory of another process, as an array of phyrs
+ * @mm: its memory; the caller holds a reference from get_task_mm() or mmget()
+ * @start: address there of the first byte
+ * @len: length in bytes, not 0
+ * @gup_flags: FOLL_WRITE, FOLL_LONGTERM
+ * @phyrs: the array
+ * @nr: how many it has room for, not 0
+ *
+ * See pin_user_phyrs().  Whether the caller may do this is for it to know.
+ *
+ * Context: process, may sleep; takes mmap_lock of @mm for reading.
+ * Return: as pin_user_phyrs().
+ */
+long pin_user_phyrs_remote(struct mm_struct *mm, unsigned long start, size_t len,
+			   unsigned int gup_flags, struct phyr *phyrs, unsigned int nr)
+{
+	return pin_array(mm, true, start, len, gup_flags, phyrs, nr);
+}
+EXPORT_SYMBOL_GPL(pin_user_phyrs_remote);
+
+/**
+ * pin_user_phyr_list - pin memory of the current process, at the end of a list
+ * @list: the list, which may hold something already
+ * @start: user address of the first byte; need not be aligned
+ * @len: length in bytes, not 0
+ * @gup_flags: FOLL_WRITE, FOLL_LONGTERM
+ *
+ * All or nothing: on failure the list is as it was, and what had been pinned
+ * is let go.
+ *
+ * Context: process, may sleep; takes mmap_lock for reading.
+ * Return: 0, or an error as pin_user_phyrs().
+ */
+int pin_user_phyr_list(struct phyr_list *list, unsigned long start, size_t len,
+		       unsigned int gup_flags)
+{
+	return pin_list(list, current->mm, false, start, len, gup_flags);
+}
+EXPORT_SYMBOL_GPL(pin_user_phyr_list);
+
+/**
+ * pin_user_phyr_list_remote - pin memory of another process, at the end of a list
+ * @list: the list, which may hold something already
+ * @mm: its memory; the caller holds a reference from get_task_mm() or mmget()
+ * @start: address there of the first byte
+ * @len: length in bytes, not 0
+ * @gup_flags: FOLL_WRITE, FOLL_LONGTERM
+ *
+ * Context: process, may sleep; takes mmap_lock of @mm for reading.
+ * Return: 0, or an error as pin_user_phyrs(); all or nothing.
+ */
+int pin_user_phyr_list_remote(struct phyr_list *list, struct mm_struct *mm,
+			      unsigned long start, size_t len, unsigned int gup_flags)
+{
+	return pin_list(list, mm, true, start, len, gup_flags);
+}
+EXPORT_SYMBOL_GPL(pin_user_phyr_list_remote);
+
+static void unpin_range(phys_addr_t addr, size_t len, enum phyr_kind kind, bool make_dirty)
+{
+	unsigned long pfn = PHYS_PFN(addr), nr, step;
+
+	if (kind == PHYR_MMIO)
+		return;
+	for (nr = PHYS_PFN(addr + len - 1) - pfn + 1; nr; nr -= step, pfn += step) {
+		step = min(nr, UNPIN_STEP);
+		unpin_user_page_range_dirty_lock(pfn_to_page(pfn), step, make_dirty);
+		cond_resched();
+	}
+}
+
+/**
+ * unpin_user_phyrs_dirty_lock - let go of an array of phyrs
+ * @phyrs: what pin_user_phyrs() gave, or any page-aligned part of it
+ * @nr: how many
+ * @make_dirty: whether something wrote to the memory
+ *
+ * Two phyrs that share a page (the second continues the first, in two calls)
+ * hold two pins on it, and let go of both.
+ *
+ * Context: process, may sleep; with @make_dirty takes the lock of each folio.
+ */
+void unpin_user_phyrs_dirty_lock(const struct phyr *phyrs, unsigned int nr,
+				 bool make_dirty)
+{
+	for (; nr; nr--, phyrs++)
+		unpin_range(phyrs->addr, phyrs->len, phyr_kind_of(phyrs->addr), make_dirty);
+}
+EXPORT_SYMBOL_GPL(unpin_user_phyrs_dirty_lock);
+
+/**
+ * unpin_user_phyrs - let go of an array of phyrs that nothing wrote to
+ * @phyrs: what pin_user_phyrs() gave, or any page-aligned part of it
+ * @nr: how many
+ *
+ * Context: process, may sleep.
+ */
+void unpin_user_phyrs(const struct phyr *phyrs, unsigned int nr)
+{
+	unpin_user_phyrs_dirty_lock(phyrs, nr, false);
+}
+EXPORT_SYMBOL_GPL(unpin_user_phyrs);
+
+/**
+ * unpin_user_phyr_list - let go of everything in a list, and empty it
+ * @list: the list
+ * @make_dirty: whether something wrote to the memory
+ *
+ * Context: process, may sleep; with @make_dirty takes the lock of each folio.
+ */
+void unpin_user_phyr_list(struct phyr_list *list, bool make_dirty)
+{
+	unpin_list_from(list, 0, make_dirty);
+}
+EXPORT_SYMBOL_GPL(unpin_user_phyr_list);
