@@ -6,6 +6,7 @@
 #ifndef PHYR_COMPAT_H
 #define PHYR_COMPAT_H
 
+#include <linux/dma-buf.h>
 #include <linux/dma-mapping.h>
 #include <linux/mm.h>
 #include <linux/version.h>
@@ -90,6 +91,11 @@ static inline void dma_unmap_phys(struct device *dev, dma_addr_t addr, size_t si
 	else
 		dma_unmap_page_attrs(dev, addr, size, dir, attrs);
 }
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
+/* An importer's callback, by its newer name. */
+#define invalidate_mappings	move_notify
 #endif
 
 #endif /* PHYR_COMPAT_H */

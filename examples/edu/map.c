@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Memory of a program, ready for the device.  This is the part to copy from:
+ *
+ *	pin_user_phyr_list()   pins it
+ *	sg_map_phyr_list()     gives the device's addresses
+ *	sg_phyr_iter_next()    cuts them into what the device can take
+ *	sg_unmap_phyrs(), unpin_user_phyr_list()
+ *
+ * The second half takes a dma-buf in the classic way, to show that a region of
+ * /dev/phyr is one that any importer can use.
+ */
+#include <linux/dma-buf.h>
+#include <linux/dma-resv.h>
+#include <linux/mm.h>
+#include <linux/pci.h>
+#include <linux/scatterlist.h>
+#include <linux/timekeeping.h>
+
+#include "compat.h"
+#include "edu.h"
+
+static const struct phyr_seg_limits edu_limits = {
+	.max_len = EDU_BUF_SIZE,
+	.boundary_mask = ~0ULL,
+	.align = 1,
+};
+
+static int map_list(struct edu_file *file, const struct phyr_list *list)
+{
+	struct sg_phyrs *sg = sg_map_phyr_list(&file->edu->pdev->dev, list, 0,
+					       phyr_list_len(list), file->dir, 0);
+
+	if (IS_ERR(sg))
+		return PTR_ERR(sg);
+	file->list = list;
+	file->sg = sg;
+	file->len = phyr_list_len(list);
+	return 0;
+}
+
+static int map_user(struct edu_file *file, const struct edu_map *map)
+{
+	unsigned int gup_flags = 0;
+	int ret;
+
+	if (map->flags & EDU_MAP_WRITE)
+		gup_flags |= FOLL_WRITE;
+	if (!(map->flags & EDU_MAP_SHORT))
+		gup_flags |= FOLL_LONGTERM;
+	ret = pin_user_phyr_list(&file->own, map->addr, map->len, gup_flags);
+	if (ret)
+		return ret;
+	ret = map_list(file, &file->own);
+	if (ret)
+		unpin_user_phyr_list(&file->own, false);
+	return ret;
+}
+
+static int map_region(struct edu_file *file, const struct edu_map *map)
+{
+	struct phyr_region *region = phyr_region_get(map->fd);
+	int ret = -EACCES;
+
+	if (IS_ERR(region))
+		return PTR_ERR(region);
+	if (file->dir == DMA_TO_DEVICE || phyr_region_writable(region))
+		ret = map_list(file, phyr_region_list(region));
+	if (ret)
+		phyr_region_put(region);
+	else
+		file->region = region;
+	return ret;
+}
+
+/* Nothing to do: regions of /dev/phyr do not move, and a mapping pins others. */
+static void edu_invalidate(struct dma_buf_attachment *attach)
+{
+}
+
+static const struct dma_buf_attach_ops edu_attach_ops = {
+	.allow_peer2peer = true,
+	.invalidate_mappings = edu_invalidate,
+};
+
+static int map_dmabuf(struct edu_file *file, const struct edu_map *map)
+{
+	struct dma_buf *dmabuf = dma_buf_get(map->fd);
+	struct dma_buf_attachment *attach;
+	struct sg_table *sgt;
+	int ret;
+
+	if (IS_ERR(dmabuf))
+		return PTR_ERR(dmabuf);
+	attach = dma_buf_dynamic_attach(dmabuf, &file->edu->pdev->dev, &edu_attach_ops, file);
+	ret = PTR_ERR_OR_ZERO(attach);
+	if (ret)
+		goto put;
+	dma_resv_lock(dmabuf->resv, NULL);
+	ret = dma_buf_pin(attach);
+	dma_resv_unlock(dmabuf->resv);
+	if (ret)
+		goto detach;
+	sgt = dma_buf_map_attachment_unlocked(attach, file->dir);
+	ret = PTR_ERR_OR_ZERO(sgt);
+	if (ret)
+		goto unpin;
+	file->attach = attach;
+	file->sgt = sgt;
+	file->len = dmabuf->size;
+	return 0;
+unpin:
+	dma_resv_lock(dmabuf->resv, NULL);
+	dma_buf_unpin(attach);
+	dma_resv_unlock(dmabuf->resv);
+detach:
+	dma_buf_detach(dmabuf, attach);
+put:
+	dma_buf_put(dmabuf);
+	return ret;
+}
+
+static void unmap_dmabuf(struct edu_file *file)
+{
+	struct dma_buf *dmabuf = file->attach->dmabuf;
+
+	dma_buf_unmap_attachment_unlocked(file->attach, file->sgt, file->dir);
+	dma_resv_lock(dmabuf->resv, NULL);
+	dma_buf_unpin(file->attach);
+	dma_resv_unlock(dmabuf->resv);
+	dma_buf_detach(dmabuf, file->attach);
+	dma_buf_put(dmabuf);
+	file->attach = NULL;
+	file->sgt = NULL;
+}
+
+static void map_report(const struct edu_file *file, struct edu_map *map)
+{
+	map->len = file->len;
+	map->phyrs = file->sg ? phyr_list_nr(file->list) : 0;
+	map->segments = file->sg ? sg_phyrs_nr(file->sg) : file->sgt->nents;
+	map->list_bytes = file->sg ? sizeof(*file->list) + phyr_list_bytes(file->list) : 0;
+	map->map_bytes = file->sg ? sg_phyrs_bytes(file->sg) :
+				    file->sgt->orig_nents * sizeof(struct scatterlist);
+}
+
+/* Context: the caller holds the device's lock, and the device is there. */
+int edu_map(struct edu_file *file, struct edu_map *map)
+{
+	u64 start = ktime_get_ns();
+	int ret;
+
+	if (file->mapped)
+		return -EBUSY;
+	file->dir = map->flags & EDU_MAP_WRITE ? DMA_BIDIRECTIONAL : DMA_TO_DEVICE;
+	if (map->flags & EDU_MAP_DMABUF)
+		ret = map_dmabuf(file, map);
+	else if (map->flags & EDU_MAP_REGION)
+		ret = map_region(file, map);
+	else
+		ret = map_user(file, map);
+	if (ret)
+		return ret;
+	map->map_ns = ktime_get_ns() - start;
+	file->mapped = true;
+	map_report(file, map);
+	return 0;
+}
+
+/* Context: the caller holds the device's lock. */
+void edu_unmap(struct edu_file *file)
+{
+	if (!file->mapped)
+		return;
+	file->mapped = false;
+	if (file->sgt) {
+		unmap_dmabuf(file);
+		return;
+	}
+	sg_unmap_phyrs(file->sg);
+	file->sg = NULL;
+	file->list = NULL;
+	if (file->region)
+		phyr_region_put(file->region);
+	else
+		unpin_user_phyr_list(&file->own, file->dir == DMA_BIDIRECTIONAL);
+	file->region = NULL;
+}
+
+static ssize_t table_segment(const struct sg_table *sgt, u64 offset, size_t len,
+			     dma_addr_t *addr)
+{
+	struct scatterlist *s;
+	int i;
+
+	for_each_sgtable_dma_sg(sgt, s, i) {
+		if (offset < sg_dma_len(s)) {
+			*addr = sg_dma_address(s) + offset;
+			return min_t(u64, len, sg_dma_len(s) - offset);
+		}
+		offset -= sg_dma_len(s);
+	}
+	return 0;
+}
+
+/*
+ * The device's address of byte @offset, and how many of @len bytes it may move
+ * from there in one transfer; 0 past the end.
+ */
+ssize_t edu_segment(struct edu_file *file, u64 offset, size_t len, dma_addr_t *addr)
+{
+	struct sg_phyr_iter it;
+	struct sg_phyr seg;
+
+	len = min_t(size_t, len, EDU_BUF_SIZE);
+	if (file->sgt)
+		return table_segment(file->sgt, offset, len, addr);
+	sg_phyr_iter_init(&it, file->sg, offset, len, &edu_limits);
+	if (!sg_phyr_iter_next(&it, &seg))
+		return 0;
+	*addr = seg.dma_address;
+	return seg.dma_length;
+}
+
+void edu_sync_for_cpu(struct edu_file *file)
+{
+	if (file->sg)
+		sg_phyrs_sync_for_cpu(file->sg);
+}
+
+void edu_sync_for_device(struct edu_file *file)
+{
+	if (file->sg)
+		sg_phyrs_sync_for_device(file->sg);
+}
