@@ -37,8 +37,9 @@ struct phyr_wide {
 };
 
 /*
- * A leaf's size is fixed when it is made: twice what its predecessor used, so
- * short lists stay small and long ones soon use whole pages.
+ * A leaf's size is fixed when it is made: twice its predecessor's if that is
+ * full and of the same sort, so that long lists soon use whole pages, else
+ * small, so that one odd range among many costs little.
  */
 struct phyr_leaf {
 	struct phyr_leaf *next;
@@ -115,8 +116,8 @@ static bool leaf_takes(const struct phyr_list *list, const struct phyr_leaf *lea
 {
 	if (leaf->nr == leaf->max || leaf->kind != list->open_kind)
 		return false;
-	if (!leaf->shift)		/* one odd head is not worth a wide list */
-		return !shift || leaf->nr > 1;
+	if (!leaf->shift)
+		return true;
 	return shift >= leaf->shift &&
 	       (list->open_start - leaf->start) >> leaf->shift <= PHYR_OFF_MAX;
 }
@@ -166,18 +167,21 @@ static struct phyr_leaf *leaf_new(struct phyr_list *list, unsigned int shift, gf
 {
 	size_t size = PHYR_OBJ_MIN, entry = shift ? sizeof(struct phyr_packed) :
 						    sizeof(struct phyr_wide);
+	const struct phyr_leaf *tail = list->tail;
 	struct phyr_leaf *leaf;
+	size_t max;
 
-	if (list->tail)
-		while (size < PHYR_OBJ_MAX && size < 2 * leaf_used(list->tail))
+	if (tail && tail->nr == tail->max && !tail->shift == !shift)
+		while (size < PHYR_OBJ_MAX && size < 2 * leaf_used(tail))
 			size *= 2;
-	leaf = kmalloc(size, gfp);
+	max = (size - sizeof(*leaf)) / entry;
+	leaf = kmalloc(sizeof(*leaf) + max * entry, gfp);
 	if (!leaf)
 		return NULL;
 	leaf->next = NULL;
 	leaf->start = list->open_start;
 	leaf->nr = 0;
-	leaf->max = (u16)((size - sizeof(*leaf)) / entry);
+	leaf->max = (u16)max;
 	leaf->shift = (u8)shift;
 	leaf->kind = list->open_kind;
 	return leaf;
