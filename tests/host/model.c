@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/minmax.h>
+
+#include "model.h"
+
+static bool same(const char *what, u64 is, u64 should)
+{
+	if (is == should)
+		return true;
+	fprintf(stderr, "%s is %#llx, should be %#llx\n", what,
+		(unsigned long long)is, (unsigned long long)should);
+	return false;
+}
+
+void model_free(struct model *m)
+{
+	free(m->range);
+	memset(m, 0, sizeof(*m));
+}
+
+/* Whether @r makes @last longer; u64 keeps the sums of a 32-bit machine whole. */
+static bool merges(const struct range *last, struct range r)
+{
+	return last->kind == r.kind && r.addr && last->addr + last->len == r.addr &&
+	       r.len <= (u64)SIZE_MAX - last->len;
+}
+
+static void push(struct model *m, struct range r)
+{
+	if (m->nr == m->max) {
+		m->max = m->max ? 2 * m->max : 64;
+		m->range = realloc(m->range, m->max * sizeof(r));
+		if (!m->range)
+			abort();
+	}
+	m->range[m->nr++] = r;
+}
+
+int model_append(struct model *m, struct range r)
+{
+	if (!r.len || (int)r.kind < 0 || r.kind >= PHYR_NR_KINDS)
+		return -EINVAL;
+	if (r.len - 1 > PHYS_MAX - r.addr || m->len + r.len < m->len)
+		return -EOVERFLOW;
+	if (m->nr && merges(&m->range[m->nr - 1], r))
+		m->range[m->nr - 1].len += r.len;
+	else
+		push(m, r);
+	m->len += r.len;
+	m->kinds |= 1u << r.kind;
+	return 0;
+}
+
+void model_truncate(struct model *m, u64 len)
+{
+	while (m->len > len) {
+		struct range *last = &m->range[m->nr - 1];
+		u64 cut = min(m->len - len, last->len);
+
+		last->len -= cut;
+		m->len -= cut;
+		if (!last->len)
+			m->nr--;
+	}
+}
+
+u64 model_start(const struct model *m, size_t index)
+{
+	u64 start = 0;
+
+	while (index--)
+		start += m->range[index].len;
+	return start;
+}
+
+static u64 slice_end(const struct model *m, u64 offset, u64 len)
+{
+	if (offset >= m->len || len >= m->len - offset)
+		return m->len;
+	return offset + len;
+}
+
+/* Cuts @r, which starts at @start, to [@offset, @end); length 0: outside. */
+static struct range cut_range(struct range r, u64 start, u64 offset, u64 end)
+{
+	u64 from = start > offset ? start : offset;
+	u64 to = min(start + r.len, end);
+
+	r.addr += from - start;
+	r.len = from < to ? to - from : 0;
+	return r;
+}
+
+static bool same_phyr(const struct phyr *phyr, enum phyr_kind kind, struct range r)
+{
+	return same("an address", phyr->addr, r.addr) &&
+	       same("a length", phyr->len, r.len) && same("a kind", kind, r.kind);
+}
+
+bool model_slice_matches(const struct model *m, const struct phyr_list *list,
+			 u64 offset, u64 len)
+{
+	u64 start = 0, end = slice_end(m, offset, len);
+	struct phyr phyr = { 1, 2 };
+	struct phyr_iter it;
+	size_t i;
+
+	phyr_iter_init(&it, list, offset, len);
+	for (i = 0; i < m->nr; start += m->range[i++].len) {
+		struct range r = cut_range(m->range[i], start, offset, end);
+
+		if (!r.len)
+			continue;
+		if (!same("phyr_iter_next()", phyr_iter_next(&it, &phyr), true) ||
+		    !same_phyr(&phyr, it.kind, r))
+			return false;
+	}
+	/* The end is the end however often one asks, and touches nothing. */
+	phyr.addr = 1;
+	phyr.len = 2;
+	return same("the end", phyr_iter_next(&it, &phyr), false) &&
+	       same("the end, again", phyr_iter_next(&it, &phyr), false) &&
+	       same("the phyr at the end", phyr.addr == 1 && phyr.len == 2, true);
+}
+
+static bool kinds_match(const struct model *m, const struct phyr_list *list)
+{
+	unsigned int held = 0, kinds = phyr_list_kinds(list);
+	size_t i;
+
+	for (i = 0; i < m->nr; i++)
+		held |= 1u << m->range[i].kind;
+	return same("kinds held", kinds & held, held) &&
+	       same("kinds never held", kinds & ~m->kinds, 0);
+}
+
+bool model_matches(const struct model *m, const struct phyr_list *list)
+{
+	return same("phyr_list_len()", phyr_list_len(list), m->len) &&
+	       same("phyr_list_nr()", phyr_list_nr(list), m->nr) &&
+	       kinds_match(m, list) && model_slice_matches(m, list, 0, ~0ULL);
+}
+
+bool model_find_matches(const struct model *m, const struct phyr_list *list,
+			u64 offset)
+{
+	enum phyr_kind kind = PHYR_NR_KINDS;
+	struct phyr phyr = { 1, 2 };
+	bool found = phyr_list_find(list, offset, &phyr, &kind);
+	u64 start = 0;
+	size_t i;
+
+	if (!same("phyr_list_find()", found, offset < m->len))
+		return false;
+	if (!found)
+		return same("the phyr not found", phyr.addr == 1 && phyr.len == 2 &&
+			    kind == PHYR_NR_KINDS, true);
+	for (i = 0; offset - start >= m->range[i].len; i++)
+		start += m->range[i].len;
+	return same_phyr(&phyr, kind, cut_range(m->range[i], start, offset, m->len));
+}
+
+static bool limits_make_sense(const struct phyr_seg_limits *lim)
+{
+	u64 mask = lim->boundary_mask;
+
+	while (mask & 1)
+		mask >>= 1;
+	return !mask && __builtin_popcount(lim->align) == 1 &&
+	       lim->max_len >= lim->align && lim->boundary_mask >= lim->align - 1;
+}
+
+/* The longest segment at the start of @r; 0 if @r does not begin aligned. */
+static u64 longest(struct range r, const struct phyr_seg_limits *lim)
+{
+	u64 fit = min(r.len, lim->max_len);
+
+	if (r.addr % lim->align)
+		return 0;
+	if (lim->boundary_mask != ~0ULL) {
+		u64 size = lim->boundary_mask + 1;
+
+		fit = min(fit, size - r.addr % size);
+	}
+	return fit < r.len ? fit - fit % lim->align : fit;
+}
+
+static bool refused(struct phyr_seg_iter *si)
+{
+	struct phyr seg;
+
+	return same("phyr_seg_next()", (u64)phyr_seg_next(si, &seg), (u64)-EINVAL) &&
+	       same("phyr_seg_next(), again", (u64)phyr_seg_next(si, &seg), (u64)-EINVAL);
+}
+
+/* Compares the segments of one phyr; *@stop is set where the walk must end. */
+static bool range_segs_match(struct phyr_seg_iter *si, struct range r, bool last,
+			     const struct phyr_seg_limits *lim, bool *stop)
+{
+	while (r.len) {
+		struct range cut = r;
+		struct phyr seg;
+
+		cut.len = longest(r, lim);
+		if (!cut.len || (cut.len % lim->align && !last)) {
+			*stop = true;
+			return refused(si);
+		}
+		if (!same("phyr_seg_next()", (u64)phyr_seg_next(si, &seg), 1) ||
+		    !same_phyr(&seg, si->it.kind, cut))
+			return false;
+		r.addr += cut.len;
+		r.len -= cut.len;
+	}
+	return true;
+}
+
+bool model_segs_match(const struct model *m, const struct phyr_list *list,
+		      u64 offset, u64 len, const struct phyr_seg_limits *lim)
+{
+	u64 start = 0, end = slice_end(m, offset, len);
+	int ret, should = limits_make_sense(lim) ? 0 : -EINVAL;
+	struct phyr_seg_iter si;
+	struct phyr seg;
+	bool stop = false;
+	size_t i;
+
+	ret = phyr_seg_iter_init(&si, list, offset, len, lim);
+	if (!same("phyr_seg_iter_init()", (u64)ret, (u64)should))
+		return false;
+	if (ret)
+		return true;
+	for (i = 0; i < m->nr && start < end; start += m->range[i++].len) {
+		struct range r = cut_range(m->range[i], start, offset, end);
+
+		if (!range_segs_match(&si, r, start + m->range[i].len >= end, lim, &stop))
+			return false;
+		if (stop)
+			return true;
+	}
+	return same("the last phyr_seg_next()", (u64)phyr_seg_next(&si, &seg), 0) &&
+	       same("one more phyr_seg_next()", (u64)phyr_seg_next(&si, &seg), 0);
+}
