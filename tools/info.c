@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* phyr info: the module, what it pins, and the limits here. */
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <json-c/json.h>
+#include <phyr.h>
+
+#include "tool.h"
+
+static const char help[] =
+	"Usage: phyr info [--json]\n"
+	"\n"
+	"Show the version of the loaded module, what it pins at the moment in the whole\n"
+	"system, and how much this shell may pin.\n"
+	"\n"
+	"  -j, --json  exact numbers, for programs\n"
+	"  -h, --help  this text\n";
+
+static int get_info(struct phyr_info *info)
+{
+	int dev = phyr_open(), ret;
+
+	if (dev < 0)
+		return tool_fail_phyr(dev, "cannot open " PHYR_DEVICE);
+	ret = phyr_info(dev, info);
+	close(dev);
+	return ret ? tool_fail_phyr(ret, "cannot ask the module") : 0;
+}
+
+static void print_table(const struct phyr_info *info)
+{
+	uint64_t pinned = info->pinned_pages * info->page_size;
+
+	printf("module version   %u.%u\n", info->version >> 16, info->version & 0xffff);
+	printf("page size        %s\n", text_bytes(info->page_size).s);
+	printf("one IOVA a list  %s\n", info->iova ? "yes" : "no (needs Linux 6.16)");
+	printf("regions          %" PRIu64 "\n", (uint64_t)info->regions);
+	printf("pinned           %s (%" PRIu64 " pages)\n", text_bytes(pinned).s,
+	       (uint64_t)info->pinned_pages);
+	printf("RLIMIT_MEMLOCK   %s\n", text_memlock().s);
+}
+
+static void print_json(const struct phyr_info *info)
+{
+	struct json_object *root = json_object_new_object();
+	uint64_t limit = memlock_limit();
+	char version[32];
+
+	snprintf(version, sizeof(version), "%u.%u", info->version >> 16, info->version & 0xffff);
+	json_add_text(root, "version", version);
+	json_add_u64(root, "page_size", info->page_size);
+	json_add_bool(root, "iova", info->iova);
+	json_add_u64(root, "regions", info->regions);
+	json_add_u64(root, "pinned_pages", info->pinned_pages);
+	json_add_u64(root, "pinned_bytes", info->pinned_pages * info->page_size);
+	json_object_object_add(root, "memlock_limit",
+			       limit == UINT64_MAX ? NULL : json_object_new_uint64(limit));
+	json_print(root);
+	json_object_put(root);
+}
+
+int cmd_info(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	struct phyr_info info = { .size = sizeof(info) };
+	bool json = false;
+	int c, ret;
+
+	while ((c = getopt_long(argc, argv, "jh", options, NULL)) != -1) {
+		switch (c) {
+		case 'j':
+			json = true;
+			break;
+		case 'h':
+			fputs(help, stdout);
+			return 0;
+		default:
+			return tool_try_help(argv[0]);
+		}
+	}
+	if (optind < argc)
+		return tool_usage(argv[0], "unexpected \"%s\"", argv[optind]);
+
+	ret = get_info(&info);
+	if (ret)
+		return ret;
+	if (json)
+		print_json(&info);
+	else
+		print_table(&info);
+	return 0;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What phyr layout found out about a process. */
+#ifndef PHYR_LAYOUT_H
+#define PHYR_LAYOUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cost.h"
+#include "pagemap.h"
+
+struct picture;
+
+/**
+ * struct mapping - one line of /proc/PID/maps, and what is behind it
+ * @start: first byte
+ * @end: first byte after it
+ * @perms: as in maps
+ * @path: of the file, or what maps has in its place; "" for anonymous memory
+ * @hidden: device memory that pagemap does not tell about
+ * @swapped: pages in swap
+ * @kinds: of the present pages
+ * @cost: as phyrs
+ * @picture: of its phyrs, if one was wanted
+ */
+struct mapping {
+	uint64_t start;
+	uint64_t end;
+	char perms[5];
+	char *path;
+	bool hidden;
+	uint64_t swapped;
+	struct page_kinds kinds;
+	struct cost cost;
+	struct picture *picture;
+};
+
+struct layout {
+	int pid;
+	char comm[32];
+	uint64_t page_size;
+	bool has_flags;			/* kinds are from /proc/kpageflags */
+	struct mapping *maps;
+	size_t nr;
+	struct mapping total;
+};
+
+/* 8 bytes, a pointer, for each page: what phyrs replace */
+static inline uint64_t layout_array_bytes(const struct layout *layout, const struct mapping *map)
+{
+	return map->cost.bytes / layout->page_size * 8;
+}
+
+/* svg.c */
+#define SVG_MAPPINGS	40
+
+struct picture *picture_new(const struct cost_list *list, uint64_t bytes);
+void picture_free(struct picture *picture);
+int svg_write(const char *path, const struct layout *layout);
+
+#endif /* PHYR_LAYOUT_H */

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Memory of a chosen kind: mapped, and touched so that it is there before
+ * anybody measures how long pinning takes.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "memory.h"
+#include "tool.h"
+
+#define SIZE_2M		(2ULL << 20)
+#define SIZE_1G		(1ULL << 30)
+#define HUGE_2M		(21u << 26)	/* MAP_HUGE_SHIFT, MFD_HUGE_SHIFT */
+#define HUGE_1G		(30u << 26)
+
+enum touch {
+	TOUCH_IN_ORDER,
+	TOUCH_SHUFFLED,
+};
+
+/**
+ * struct memory_kind - a way to get memory
+ * @name: on the command line
+ * @about: in the help
+ * @align: of address and mapped length; 0: the page size
+ * @map_flags: for mmap(), if not a memfd
+ * @memfd: map a memfd
+ * @memfd_flags: for memfd_create()
+ * @advice: for madvise(), or 0
+ * @touch: in which order its pages are faulted in
+ */
+struct memory_kind {
+	const char *name;
+	const char *about;
+	uint64_t align;
+	int map_flags;
+	bool memfd;
+	unsigned int memfd_flags;
+	int advice;
+	enum touch touch;
+};
+
+#define PRIVATE	(MAP_PRIVATE | MAP_ANONYMOUS)
+
+static const struct memory_kind kinds[] = {
+	{ .name = "4k", .about = "anonymous memory in pages of the base size",
+	  .map_flags = PRIVATE, .advice = MADV_NOHUGEPAGE },
+	{ .name = "scattered", .about = "the same, touched in an order that scatters it",
+	  .map_flags = PRIVATE, .advice = MADV_NOHUGEPAGE, .touch = TOUCH_SHUFFLED },
+	{ .name = "thp", .about = "anonymous memory in transparent huge pages",
+	  .map_flags = PRIVATE, .align = SIZE_2M, .advice = MADV_HUGEPAGE },
+	{ .name = "2m", .about = "hugetlb, 2 MiB pages (vm.nr_hugepages reserves them)",
+	  .map_flags = PRIVATE | MAP_HUGETLB | (int)HUGE_2M, .align = SIZE_2M },
+	{ .name = "1g", .about = "hugetlb, 1 GiB pages (hugepagesz=1G hugepages=N at boot)",
+	  .map_flags = PRIVATE | MAP_HUGETLB | (int)HUGE_1G, .align = SIZE_1G },
+	{ .name = "shmem", .about = "shared anonymous memory",
+	  .map_flags = MAP_SHARED | MAP_ANONYMOUS },
+	{ .name = "memfd", .about = "a memfd", .memfd = true },
+	{ .name = "memfd-2m", .about = "a memfd of 2 MiB pages", .align = SIZE_2M,
+	  .memfd = true, .memfd_flags = MFD_HUGETLB | HUGE_2M },
+	{ .name = "memfd-1g", .about = "a memfd of 1 GiB pages", .align = SIZE_1G,
+	  .memfd = true, .memfd_flags = MFD_HUGETLB | HUGE_1G },
+};
+
+const struct memory_kind *memory_kind_find(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (!strcmp(kinds[i].name, name))
+			return &kinds[i];
+	return NULL;
+}
+
+const char *memory_kind_name(const struct memory_kind *kind)
+{
+	return kind->name;
+}
+
+void memory_kinds_help(void)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(kinds); i++)
+		printf("  %-10s%s\n", kinds[i].name, kinds[i].about);
+}
+
+static bool is_hugetlb(const struct memory_kind *kind)
+{
+	return kind->map_flags & MAP_HUGETLB || kind->memfd_flags & MFD_HUGETLB;
+}
+
+static int fail_huge(const struct memory_kind *kind, uint64_t size, int error)
+{
+	tool_fail("cannot get %s of %s memory: %s", text_bytes(size).s, kind->name,
+		  strerror(error));
+	if (is_hugetlb(kind))
+		fprintf(stderr, "  see HugePages_Free in /proc/meminfo and in "
+				"/sys/kernel/mm/hugepages/\n");
+	return TOOL_FAILED;
+}
+
+/* A prime that shares no factor with a number of pages: visits each one once. */
+#define SHUFFLE_STEP 2654435761u
+
+static void touch_shuffled(struct memory *mem, size_t page_size)
+{
+	uint64_t pages = (mem->len - 1) / page_size + 1, at = 0, i;
+
+	for (i = 0; i < pages; i++) {
+		((volatile char *)mem->addr)[at * page_size] = 1;
+		at = (at + SHUFFLE_STEP) % pages;
+	}
+}
+
+static int touch(struct memory *mem, enum touch order)
+{
+	if (order == TOUCH_SHUFFLED)
+		touch_shuffled(mem, (size_t)sysconf(_SC_PAGESIZE));
+	return madvise(mem->addr, mem->len, MADV_POPULATE_WRITE) ? -errno : 0;
+}
+
+static int map_memfd(struct memory *mem, const struct memory_kind *kind)
+{
+	int fd = memfd_create("phyr-pin", MFD_CLOEXEC | kind->memfd_flags), ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (ftruncate(fd, (off_t)mem->map_len)) {
+		ret = -errno;
+		goto out;
+	}
+	mem->map = mmap(NULL, mem->map_len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (mem->map == MAP_FAILED)
+		ret = -errno;
+out:
+	close(fd);
+	return ret;
+}
+
+static int map_kind(struct memory *mem, const struct memory_kind *kind)
+{
+	if (kind->memfd)
+		return map_memfd(mem, kind);
+	mem->map = mmap(NULL, mem->map_len, PROT_READ | PROT_WRITE, kind->map_flags, -1, 0);
+	return mem->map == MAP_FAILED ? -errno : 0;
+}
+
+/* Only THP wants more alignment than its mapping has by itself. */
+static uint64_t slack(const struct memory_kind *kind)
+{
+	return kind->advice == MADV_HUGEPAGE ? kind->align : 0;
+}
+
+static uint64_t round_up(uint64_t n, uint64_t align)
+{
+	return (n + align - 1) / align * align;
+}
+
+/**
+ * memory_make - get memory of a kind
+ * @mem: set to it
+ * @kind: which
+ * @size: bytes, not 0; what is mapped is rounded up, what is to be pinned not
+ */
+int memory_make(struct memory *mem, const struct memory_kind *kind, uint64_t size)
+{
+	uint64_t align = kind->align ? kind->align : (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t whole = round_up(size, align);
+	int ret;
+
+	if (whole < size || whole + slack(kind) > PTRDIFF_MAX)
+		return tool_fail("%s is more than an address space holds", text_bytes(size).s);
+	mem->map_len = whole + slack(kind);
+	ret = map_kind(mem, kind);
+	if (ret)
+		return fail_huge(kind, size, -ret);
+	mem->addr = (void *)round_up((uintptr_t)mem->map, slack(kind) ? align : 1);
+	mem->len = size;
+
+	if (kind->advice && madvise(mem->map, mem->map_len, kind->advice) && errno != EINVAL) {
+		ret = -errno;
+		goto unmap;
+	}
+	ret = touch(mem, kind->touch);
+	if (!ret)
+		return 0;
+unmap:
+	memory_free(mem);
+	return fail_huge(kind, size, -ret);
+}
+
+static int file_size(int fd, const char *path, uint64_t offset, uint64_t *size)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return tool_fail("%s: %m", path);
+	if (*size)
+		return 0;
+	if (st.st_size <= 0)
+		return tool_fail("%s does not say how long it is: give --size", path);
+	if (offset >= (uint64_t)st.st_size)
+		return tool_fail("%s has %" PRIu64 " bytes, nothing at offset %" PRIu64, path,
+				 (uint64_t)st.st_size, offset);
+	*size = (uint64_t)st.st_size - offset;
+	return 0;
+}
+
+/* Device memory is left alone: reading a register can do things. */
+static void touch_file(struct memory *mem, int fd)
+{
+	struct stat st;
+
+	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_blocks)
+		madvise(mem->map, mem->map_len, MADV_POPULATE_READ);
+}
+
+static int map_fd(struct memory *mem, int fd, const char *path, uint64_t offset,
+		  uint64_t size, bool write)
+{
+	uint64_t skip = offset % (uint64_t)sysconf(_SC_PAGESIZE);
+	int ret = file_size(fd, path, offset, &size);
+
+	if (ret)
+		return ret;
+	if (size > PTRDIFF_MAX - skip || offset > PTRDIFF_MAX)
+		return tool_fail("%s: %s is more than an address space holds", path,
+				 text_bytes(size).s);
+	mem->map_len = size + skip;
+	mem->map = mmap(NULL, mem->map_len, PROT_READ | (write ? PROT_WRITE : 0), MAP_SHARED,
+			fd, (off_t)(offset - skip));
+	if (mem->map == MAP_FAILED)
+		return tool_fail("cannot map %s: %m", path);
+	mem->addr = (char *)mem->map + skip;
+	mem->len = size;
+	touch_file(mem, fd);
+	return 0;
+}
+
+/**
+ * memory_map_file - map a part of a file or of a device
+ * @mem: set to the mapping
+ * @path: of the file
+ * @offset: first byte; need not be aligned
+ * @size: bytes; 0 for all that follow
+ * @write: whether it will be pinned for writing
+ */
+int memory_map_file(struct memory *mem, const char *path, uint64_t offset, uint64_t size,
+		    bool write)
+{
+	int fd = open(path, (write ? O_RDWR : O_RDONLY) | O_CLOEXEC), ret;
+
+	if (fd < 0)
+		return tool_fail("cannot open %s: %m", path);
+	ret = map_fd(mem, fd, path, offset, size, write);
+	close(fd);
+	return ret;
+}
+
+void memory_free(struct memory *mem)
+{
+	munmap(mem->map, mem->map_len);
+}

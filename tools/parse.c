@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Sizes, numbers and the lines of /proc/PID/maps.
+ *
+ * Nothing here writes outside of what it is given or keeps anything, whatever
+ * the text.  Each function answers 0, -EINVAL for what it does not understand,
+ * or -ERANGE for what is too large; then what it should have set is undefined.
+ *
+ * A cursor that has met an error stays where it is and keeps the error, so
+ * that a whole line can be taken without a look after each part.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "parse.h"
+
+struct cursor {
+	const char *s;
+	int error;
+};
+
+static unsigned int digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return (unsigned int)(c - '0');
+	if (c >= 'a' && c <= 'f')
+		return (unsigned int)(c - 'a' + 10);
+	if (c >= 'A' && c <= 'F')
+		return (unsigned int)(c - 'A' + 10);
+	return 99;
+}
+
+/* Unlike strtoull(): no sign, no white space, no prefix, at least one digit. */
+static uint64_t take_number(struct cursor *c, unsigned int base)
+{
+	const char *s = c->s;
+	uint64_t n = 0;
+
+	if (c->error)
+		return 0;
+	for (; digit(*s) < base; s++) {
+		if (n > (UINT64_MAX - digit(*s)) / base) {
+			c->error = -ERANGE;
+			return 0;
+		}
+		n = n * base + digit(*s);
+	}
+	if (s == c->s)
+		c->error = -EINVAL;
+	c->s = s;
+	return n;
+}
+
+/* One character out of @allowed. */
+static char take_char(struct cursor *c, const char *allowed)
+{
+	if (c->error)
+		return '\0';
+	if (!*c->s || !strchr(allowed, *c->s)) {
+		c->error = -EINVAL;
+		return '\0';
+	}
+	return *c->s++;
+}
+
+static void take_end(struct cursor *c)
+{
+	if (!c->error && *c->s)
+		c->error = -EINVAL;
+}
+
+/**
+ * parse_number - a decimal number and nothing else
+ * @s: the text
+ * @max: the largest that is allowed
+ * @number: set to it
+ */
+int parse_number(const char *s, uint64_t max, uint64_t *number)
+{
+	struct cursor c = { .s = s };
+
+	*number = take_number(&c, 10);
+	take_end(&c);
+	if (c.error)
+		return c.error;
+	return *number > max ? -ERANGE : 0;
+}
+
+/* "", "k", "M", "GiB" ... as a power of two. */
+static unsigned int take_unit(struct cursor *c)
+{
+	static const char letters[] = "kmgtpe";
+	const char *found;
+
+	if (c->error || !*c->s)
+		return 0;
+	if (*c->s == 'B') {
+		c->s++;
+		return 0;
+	}
+	found = strchr(letters, *c->s | 0x20);
+	if (!found || !*found) {
+		c->error = -EINVAL;
+		return 0;
+	}
+	c->s++;
+	if (*c->s) {
+		take_char(c, "i");
+		take_char(c, "B");
+	}
+	return 10 * (unsigned int)(found - letters + 1);
+}
+
+/**
+ * parse_size - a number of bytes: 4096, 64K, 2M, 1G, 1GiB
+ * @s: the text
+ * @bytes: set to it
+ */
+int parse_size(const char *s, uint64_t *bytes)
+{
+	struct cursor c = { .s = s };
+	unsigned int shift;
+
+	*bytes = take_number(&c, 10);
+	shift = take_unit(&c);
+	take_end(&c);
+	if (c.error)
+		return c.error;
+	if (*bytes > UINT64_MAX >> shift)
+		return -ERANGE;
+	*bytes <<= shift;
+	return 0;
+}
+
+/**
+ * parse_maps_line - a line of /proc/PID/maps
+ * @line: without its newline
+ * @map: set to what it says; its path is good as long as @line
+ */
+int parse_maps_line(const char *line, struct maps_line *map)
+{
+	static const char *const perms[] = { "r-", "w-", "x-", "ps" };
+	struct cursor c = { .s = line };
+	unsigned int i;
+
+	map->start = take_number(&c, 16);
+	take_char(&c, "-");
+	map->end = take_number(&c, 16);
+	take_char(&c, " ");
+	for (i = 0; i < 4; i++)
+		map->perms[i] = take_char(&c, perms[i]);
+	map->perms[4] = '\0';
+	take_char(&c, " ");
+	map->offset = take_number(&c, 16);
+	take_char(&c, " ");
+	take_number(&c, 16);		/* device, major:minor */
+	take_char(&c, ":");
+	take_number(&c, 16);
+	take_char(&c, " ");
+	map->inode = take_number(&c, 10);
+	if (c.error)
+		return c.error;
+	if (map->start >= map->end || (*c.s && *c.s != ' '))
+		return -EINVAL;
+	map->path = c.s + strspn(c.s, " ");
+	return 0;
+}
