@@ -55,20 +55,31 @@ struct sg_phyrs {
 
 /* The entries */
 
+/* Each chunk has twice the room of the one before, up to a page. */
+static struct sg_phyr_chunk *chunk_new(struct sg_phyrs *sg)
+{
+	unsigned int max = min_t(unsigned int, 2 * sg->tail->max, SG_CHUNK);
+	struct sg_phyr_chunk *chunk = kmalloc(struct_size(chunk, seg, max), GFP_KERNEL);
+
+	if (!chunk)
+		return NULL;
+	chunk->next = NULL;
+	chunk->nr = 0;
+	chunk->max = max;
+	sg->tail->next = chunk;
+	sg->tail = chunk;
+	sg->bytes += struct_size(chunk, seg, max);
+	return chunk;
+}
+
 static int seg_add(struct sg_phyrs *sg, dma_addr_t addr, size_t len)
 {
 	struct sg_phyr_chunk *chunk = sg->tail;
 
 	if (chunk->nr == chunk->max) {
-		chunk = kmalloc(struct_size(chunk, seg, SG_CHUNK), GFP_KERNEL);
+		chunk = chunk_new(sg);
 		if (!chunk)
 			return -ENOMEM;
-		chunk->next = NULL;
-		chunk->nr = 0;
-		chunk->max = SG_CHUNK;
-		sg->tail->next = chunk;
-		sg->tail = chunk;
-		sg->bytes += struct_size(chunk, seg, SG_CHUNK);
 	}
 	chunk->seg[chunk->nr].dma_address = addr;
 	chunk->seg[chunk->nr].dma_length = len;

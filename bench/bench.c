@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Runs in the guest: phyrs against the stock way, for each kind of memory.
+ *
+ *	bench FILE.json [ROUNDS]
+ *
+ * Every round does both, in turn first and second; what counts is the median.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "../tests/guest/common/mem.h"
+#include "bench_ioctl.h"
+
+#define MAX_ROUNDS	101
+
+struct sample {
+	uint64_t stock[MAX_ROUNDS];
+	uint64_t phyr[MAX_ROUNDS];
+};
+
+enum step { PIN, UNPIN, UNPIN_DIRTY, MAP, UNMAP, MAP_UNMAP, STEPS };
+
+static const char *const step_names[STEPS] = {
+	"pin", "unpin", "unpin dirty", "map", "unmap", "map and unmap"
+};
+
+static int compare(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+static uint64_t median(uint64_t *values, size_t n)
+{
+	qsort(values, n, sizeof(*values), compare);
+	return values[n / 2];
+}
+
+static void report(json_object *rows, const char *kernel, const struct mem_kind *kind,
+		   enum step step, struct sample *sample, size_t n)
+{
+	json_object *row = json_object_new_object();
+	uint64_t stock = median(sample->stock, n), phyr = median(sample->phyr, n);
+	double ratio = phyr ? (double)stock / (double)phyr : 0;
+	char name[64];
+
+	snprintf(name, sizeof(name), "%s: %s", step_names[step], kind->name);
+	printf("  %-32s %14.3f %14.3f %10.2f\n", name, (double)stock / 1e3, (double)phyr / 1e3,
+	       ratio);
+	json_object_object_add(row, "name", json_object_new_string(name));
+	json_object_object_add(row, "kernel", json_object_new_string(kernel));
+	json_object_object_add(row, "bytes", json_object_new_uint64(kind->size));
+	json_object_object_add(row, "phyr_ns", json_object_new_uint64(phyr));
+	json_object_object_add(row, "stock_ns", json_object_new_uint64(stock));
+	json_object_object_add(row, "ratio", json_object_new_double(ratio));
+	json_object_array_add(rows, row);
+	fflush(stdout);
+}
+
+static void note(struct sample *samples, enum step step, size_t i, uint64_t stock, uint64_t phyr)
+{
+	samples[step].stock[i] = stock;
+	samples[step].phyr[i] = phyr;
+}
+
+static int one_round(int dev, const struct mem *mem, struct sample *samples, size_t i)
+{
+	bool dirty = !mem->kind->read_only;
+	struct bench_run run = {
+		.addr = (uintptr_t)mem->addr, .len = mem->len,
+		.flags = BENCH_MAP | (i & 1 ? BENCH_PHYR_FIRST : 0) |
+			 (dirty ? BENCH_WRITE : 0) | (mem->kind->short_only ? BENCH_SHORT : 0),
+	};
+
+	if (ioctl(dev, BENCH_IOC_RUN, &run) || run.stock.error || run.phyr.error)
+		goto fail;
+	note(samples, PIN, i, run.stock.pin_ns, run.phyr.pin_ns);
+	note(samples, UNPIN, i, run.stock.unpin_ns, run.phyr.unpin_ns);
+	note(samples, MAP, i, run.stock.map_ns, run.phyr.map_ns);
+	note(samples, UNMAP, i, run.stock.unmap_ns, run.phyr.unmap_ns);
+	note(samples, MAP_UNMAP, i, run.stock.map_ns + run.stock.unmap_ns,
+	     run.phyr.map_ns + run.phyr.unmap_ns);
+	if (!dirty)
+		return 0;
+	run.flags = (run.flags & ~BENCH_MAP) | BENCH_DIRTY;
+	if (ioctl(dev, BENCH_IOC_RUN, &run) || run.stock.error || run.phyr.error)
+		goto fail;
+	note(samples, UNPIN_DIRTY, i, run.stock.unpin_ns, run.phyr.unpin_ns);
+	return 0;
+fail:
+	fprintf(stderr, "bench: %s: %s, stock: %s, phyr: %s\n", mem->kind->name, strerror(errno),
+		strerror(run.stock.error), strerror(run.phyr.error));
+	return -1;
+}
+
+static int bench_kind(int dev, const struct mem_kind *kind, size_t rounds, const char *kernel,
+		      json_object *rows)
+{
+	static struct sample samples[STEPS];
+	struct mem mem;
+	int ret = 0;
+
+	if (mem_map(&mem, kind, kind->size)) {
+		perror(kind->name);
+		return -1;
+	}
+	for (size_t i = 0; i < 2 && !ret; i++)		/* warm up */
+		ret = one_round(dev, &mem, samples, i);
+	for (size_t i = 0; i < rounds && !ret; i++)
+		ret = one_round(dev, &mem, samples, i);
+	for (enum step step = 0; step < STEPS && !ret; step++)
+		if (step != UNPIN_DIRTY || !kind->read_only)
+			report(rows, kernel, kind, step, &samples[step], rounds);
+	mem_unmap(&mem);
+	return ret;
+}
+
+int main(int argc, char **argv)
+{
+	size_t rounds = argc > 2 ? strtoul(argv[2], NULL, 10) : 15;
+	json_object *rows = json_object_new_array();
+	struct utsname uts;
+	int dev, ret = 0;
+
+	if (argc < 2 || !rounds || rounds > MAX_ROUNDS) {
+		fprintf(stderr, "usage: bench FILE.json [ROUNDS]\n");
+		return 2;
+	}
+	dev = open("/dev/phyr_bench", O_RDWR | O_CLOEXEC);
+	if (dev < 0) {
+		perror("/dev/phyr_bench");
+		return 1;
+	}
+	uname(&uts);
+	printf("%s, median of %zu rounds\n  %-32s %14s %14s %10s\n", uts.release, rounds, "",
+	       "stock us", "phyr us", "ratio");
+	for (size_t i = 0; i < mem_nr_kinds; i++)
+		if (mem_kinds[i].struct_page)
+			ret |= bench_kind(dev, &mem_kinds[i], rounds, uts.release, rows);
+	if (json_object_to_file_ext(argv[1], rows, JSON_C_TO_STRING_PRETTY)) {
+		fprintf(stderr, "bench: %s\n", json_util_get_last_err());
+		ret = -1;
+	}
+	json_object_put(rows);
+	return ret ? 1 : 0;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef BENCH_H
+#define BENCH_H
+
+#include <linux/types.h>
+
+#include "bench_ioctl.h"
+
+struct device;
+
+void stock_run(struct device *dev, const struct bench_run *run, struct bench_side *side);
+
+#endif

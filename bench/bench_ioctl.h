@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * /dev/phyr_bench: pin, map, unmap and unpin the same memory in the stock way
+ * and as phyrs, once each, and say how long each step took.
+ */
+#ifndef BENCH_IOCTL_H
+#define BENCH_IOCTL_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define BENCH_WRITE	(1u << 0)	/* pin for writing */
+#define BENCH_DIRTY	(1u << 1)	/* make dirty when unpinning */
+#define BENCH_SHORT	(1u << 2)	/* not FOLL_LONGTERM */
+#define BENCH_MAP	(1u << 3)	/* map for the edu device too */
+#define BENCH_PHYR_FIRST (1u << 4)	/* phyrs go first, the stock way second */
+
+/**
+ * struct bench_side - one way to do it
+ * @error: 0, or the errno that stopped it
+ * @entries: scatterlist entries, or phyrs
+ * @segments: ranges of DMA addresses
+ * @bytes: kernel memory that describes the pinned memory
+ * @pin_ns: nanoseconds to pin; likewise the others
+ * @map_ns: to map for the device
+ * @unmap_ns: to unmap
+ * @unpin_ns: to unpin and to free the description
+ */
+struct bench_side {
+	__s32 error;
+	__u32 reserved;
+	__u64 entries;
+	__u64 segments;
+	__u64 bytes;
+	__u64 pin_ns;
+	__u64 map_ns;
+	__u64 unmap_ns;
+	__u64 unpin_ns;
+};
+
+/**
+ * struct bench_run - BENCH_IOC_RUN
+ * @addr: first byte
+ * @len: length in bytes
+ * @flags: BENCH_*
+ * @stock: out: the loop that ib_umem runs
+ * @phyr: out: phyrs
+ */
+struct bench_run {
+	__u64 addr;
+	__u64 len;
+	__u32 flags;
+	__u32 reserved;
+	struct bench_side stock;
+	struct bench_side phyr;
+};
+
+#define BENCH_IOC_RUN	_IOWR(0xEE, 0, struct bench_run)
+
+#endif

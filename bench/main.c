@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /dev/phyr_bench: the same memory in the stock way and as phyrs.
+ */
+#include <linux/err.h>
+#include <linux/fs.h>
+#include <linux/ktime.h>
+#include <linux/miscdevice.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/phyr.h>
+#include <linux/uaccess.h>
+
+#include "bench.h"
+
+static int phyr_map(struct device *dev, const struct phyr_list *list, struct bench_side *side)
+{
+	struct sg_phyrs *sg;
+	u64 start = ktime_get_ns();
+
+	sg = sg_map_phyr_list(dev, list, 0, phyr_list_len(list), DMA_BIDIRECTIONAL, 0);
+	side->map_ns = ktime_get_ns() - start;
+	if (IS_ERR(sg))
+		return PTR_ERR(sg);
+	side->segments = sg_phyrs_nr(sg);
+	start = ktime_get_ns();
+	sg_unmap_phyrs(sg);
+	side->unmap_ns = ktime_get_ns() - start;
+	return 0;
+}
+
+static void phyr_run(struct device *dev, const struct bench_run *run, struct bench_side *side)
+{
+	unsigned int gup_flags = (run->flags & BENCH_WRITE ? FOLL_WRITE : 0) |
+				 (run->flags & BENCH_SHORT ? 0 : FOLL_LONGTERM);
+	struct phyr_list list;
+	u64 start;
+	int ret;
+
+	start = ktime_get_ns();
+	phyr_list_init(&list);
+	ret = pin_user_phyr_list(&list, run->addr, run->len, gup_flags);
+	side->pin_ns = ktime_get_ns() - start;
+	if (!ret) {
+		side->entries = phyr_list_nr(&list);
+		side->bytes = sizeof(list) + phyr_list_bytes(&list);
+		if (run->flags & BENCH_MAP)
+			ret = phyr_map(dev, &list, side);
+		start = ktime_get_ns();
+		unpin_user_phyr_list(&list, run->flags & BENCH_DIRTY);
+		side->unpin_ns = ktime_get_ns() - start;
+	}
+	side->error = -ret;
+}
+
+static long bench_run(struct bench_run __user *arg)
+{
+	struct pci_dev *edu = pci_get_device(0x1234, 0x11e8, NULL);
+	struct device *dev = edu && edu->dev.driver ? &edu->dev : NULL;
+	struct bench_run run;
+	long ret = -EFAULT;
+
+	if (copy_from_user(&run, arg, sizeof(run)))
+		goto put;
+	ret = -ENODEV;
+	if (run.flags & BENCH_MAP && !dev)
+		goto put;
+	memset(&run.stock, 0, sizeof(run.stock));
+	memset(&run.phyr, 0, sizeof(run.phyr));
+	if (run.flags & BENCH_PHYR_FIRST)
+		phyr_run(dev, &run, &run.phyr);
+	stock_run(dev, &run, &run.stock);
+	if (!(run.flags & BENCH_PHYR_FIRST))
+		phyr_run(dev, &run, &run.phyr);
+	ret = copy_to_user(arg, &run, sizeof(run)) ? -EFAULT : 0;
+put:
+	pci_dev_put(edu);
+	return ret;
+}
+
+static long bench_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	return cmd == BENCH_IOC_RUN ? bench_run((void __user *)arg) : -ENOTTY;
+}
+
+static const struct file_operations bench_fops = {
+	.owner = THIS_MODULE,
+	.unlocked_ioctl = bench_ioctl,
+};
+
+static struct miscdevice bench_misc = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "phyr_bench",
+	.fops = &bench_fops,
+	.mode = 0600,
+};
+module_misc_device(bench_misc);
+
+MODULE_DESCRIPTION("Pinning and mapping memory: the stock way against phyrs");
+MODULE_AUTHOR("The phyr developers");
+MODULE_LICENSE("GPL");
