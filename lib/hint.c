@@ -20,8 +20,9 @@ static const struct hint hints[] = {
 		 "for CAP_SYS_RAWIO (or the module parameter allow_pfnmap): run it as root" },
 	{ ENOMEM, "more than RLIMIT_MEMLOCK allows (see \"ulimit -l\"; CAP_IPC_LOCK is free "
 		  "of it), or the kernel has no memory left" },
-	{ EFAULT, "nothing is mapped in a part of the range, or the mapping forbids this "
-		  "access: memory that is read-only is pinned without PHYR_PIN_WRITE" },
+	{ EFAULT, "nothing is mapped in a part of the range, or it may not be written: "
+		  "read-only memory, and files on most file systems, can be pinned without "
+		  "PHYR_PIN_WRITE" },
 	{ EOPNOTSUPP, "the kernel does not let this memory stay pinned (a file system that "
 		      "writes back, or a driver's own pages)" },
 	{ EINVAL, "wrong argument: a length of 0, an unknown flag, a descriptor that is no "

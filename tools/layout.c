@@ -23,8 +23,8 @@
 #include "parse.h"
 #include "tool.h"
 
-#define KINDS_WIDTH	18
-#define NAME_WIDTH	26
+#define KINDS_WIDTH	15
+#define NAME_WIDTH	20
 
 static const char help[] =
 	"Usage: phyr layout PID [OPTION]...\n"
@@ -106,6 +106,7 @@ static int add_mapping(struct layout *layout, const struct maps_line *line)
 	map->path = strdup(line->path);
 	if (!map->path)
 		return -ENOMEM;
+	text_clean(map->path);
 	layout->nr++;
 	return 0;
 }
@@ -333,16 +334,6 @@ static void kinds_text(const struct mapping *map, char *text, size_t size)
 		snprintf(text, size, "%s", page_kind_names[first]);
 }
 
-/* Of a file, what comes after the last slash; of all, the end if it is long. */
-static const char *short_name(const char *path)
-{
-	const char *slash = *path == '/' ? strrchr(path, '/') : NULL;
-
-	if (!*path)
-		return "[anon]";
-	return slash && slash[1] ? slash + 1 : path;
-}
-
 static void print_row(const struct layout *layout, const struct mapping *map,
 		      const char *address, const char *name)
 {
@@ -353,7 +344,8 @@ static void print_row(const struct layout *layout, const struct mapping *map,
 	       text_bytes(map->end - map->start).s, text_bytes(map->cost.bytes).s,
 	       map->cost.phyrs, text_bytes(map->cost.largest).s,
 	       text_bytes(layout_array_bytes(layout, map)).s,
-	       text_bytes(map->cost.metadata).s, KINDS_WIDTH, kinds, NAME_WIDTH, name);
+	       text_bytes(map->cost.metadata).s, KINDS_WIDTH, kinds,
+	       (int)text_cut(name, NAME_WIDTH), name);
 }
 
 static void print_notes(const struct layout *layout)
@@ -504,6 +496,7 @@ static void read_comm(struct layout *layout, int proc_pid)
 	}
 	layout->comm[len > 0 ? len : 0] = '\0';
 	layout->comm[strcspn(layout->comm, "\n")] = '\0';
+	text_clean(layout->comm);
 }
 
 /* If it is gone, what was not read yet looked empty. */

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "cost.h"
 #include "pagemap.h"
@@ -50,6 +51,16 @@ struct layout {
 static inline uint64_t layout_array_bytes(const struct layout *layout, const struct mapping *map)
 {
 	return map->cost.bytes / layout->page_size * 8;
+}
+
+/* Of a file, what comes after the last slash. */
+static inline const char *short_name(const char *path)
+{
+	const char *slash = *path == '/' ? strrchr(path, '/') : NULL;
+
+	if (!*path)
+		return "[anon]";
+	return slash && slash[1] ? slash + 1 : path;
 }
 
 /* svg.c */

@@ -57,6 +57,9 @@ struct pm_scan_arg {
 
 #define ENTRIES		65536u		/* read at once: half a MiB */
 #define REGIONS		1024u		/* scanned at once */
+/* kpageflags has it, its header not */
+#define KPF_RESERVED	32
+
 #define BLOCK		512u		/* pages: one PMD's worth */
 
 struct pagemap {
@@ -84,6 +87,7 @@ const char *const page_kind_names[NR_PAGE_KINDS] = {
 	[PAGE_HUGETLB] = "hugetlb",
 	[PAGE_KSM] = "ksm",
 	[PAGE_ZERO] = "zero",
+	[PAGE_KERNEL] = "kernel",
 	[PAGE_DEVICE] = "device",
 };
 
@@ -318,6 +322,8 @@ static enum page_kind flags_kind(uint64_t flags, bool file)
 		return PAGE_DEVICE;
 	if (flags & 1ULL << KPF_ZERO_PAGE)
 		return PAGE_ZERO;
+	if (flags & 1ULL << KPF_RESERVED)
+		return PAGE_KERNEL;
 	if (flags & 1ULL << KPF_HUGE)
 		return PAGE_HUGETLB;
 	if (flags & 1ULL << KPF_KSM)

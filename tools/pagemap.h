@@ -17,6 +17,7 @@ enum page_kind {
 	PAGE_HUGETLB,
 	PAGE_KSM,
 	PAGE_ZERO,
+	PAGE_KERNEL,			/* of its own image: vdso */
 	PAGE_DEVICE,			/* DAX, or no struct page at all */
 	NR_PAGE_KINDS
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Sizes, numbers and the lines of /proc/PID/maps.
+ * Sizes, numbers, the lines of /proc/PID/maps, and names that anybody chose.
  *
  * Nothing here writes outside of what it is given or keeps anything, whatever
  * the text.  Each function answers 0, -EINVAL for what it does not understand,
@@ -164,4 +164,64 @@ int parse_maps_line(const char *line, struct maps_line *map)
 		return -EINVAL;
 	map->path = c.s + strspn(c.s, " ");
 	return 0;
+}
+
+/* Length of the valid UTF-8 character at @s, not a control character; or 0. */
+static size_t char_len(const char *s)
+{
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	unsigned char lead = (unsigned char)*s;
+	uint32_t code;
+	size_t len, i;
+
+	if (lead < 0x80)
+		return lead >= 0x20 && lead != 0x7f;
+	len = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+	if (lead < 0xc0 || lead > 0xf7)
+		return 0;
+	code = lead & (0x7fu >> len);
+	for (i = 1; i < len; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+		code = code << 6 | (s[i] & 0x3f);
+	}
+	if (code < least[len] || code < 0xa0 || code > 0x10ffff)
+		return 0;
+	if ((code >= 0xd800 && code <= 0xdfff) || (code & 0xfffe) == 0xfffe)
+		return 0;
+	return len;
+}
+
+/**
+ * text_clean - make a name fit to be shown, in a terminal, in JSON and in XML
+ * @s: the name; what is no UTF-8 or a control character becomes '?'
+ */
+void text_clean(char *s)
+{
+	size_t len;
+
+	for (; *s; s += len) {
+		len = char_len(s);
+		if (!len) {
+			*s = '?';
+			len = 1;
+		}
+	}
+}
+
+/**
+ * text_cut - how many bytes the first characters of a clean text have
+ * @s: the text
+ * @chars: how many characters
+ */
+size_t text_cut(const char *s, size_t chars)
+{
+	size_t at = 0;
+
+	while (s[at] && chars--) {
+		do {
+			at++;
+		} while ((s[at] & 0xc0) == 0x80);
+	}
+	return at;
 }

@@ -28,4 +28,7 @@ int parse_number(const char *s, uint64_t max, uint64_t *number);
 int parse_size(const char *s, uint64_t *bytes);
 int parse_maps_line(const char *line, struct maps_line *map);
 
+void text_clean(char *s);
+size_t text_cut(const char *s, size_t chars);
+
 #endif /* PHYR_PARSE_H */

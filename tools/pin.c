@@ -162,8 +162,9 @@ static int print_table(const struct pin_args *args, const struct pinned *p)
 {
 	const struct phyr_query *query = &p->query;
 
-	printf("pinned %s of %s in %s\n\n", text_bytes(query->bytes).s,
-	       args->file ? args->file : memory_kind_name(args->kind), text_ns(p->pin_ns).s);
+	printf("pinned %s of %s%s in %s\n\n", text_bytes(query->bytes).s,
+	       args->file ? args->file : memory_kind_name(args->kind),
+	       args->file ? "" : " memory", text_ns(p->pin_ns).s);
 	printf("  bytes      %" PRIu64 "%s\n", (uint64_t)query->bytes,
 	       query->flags & PHYR_QUERY_WRITE ? "" : ", read-only");
 	printf("  pages      %" PRIu64 "\n", (uint64_t)query->pages);
@@ -272,6 +273,15 @@ static void hold(uint64_t seconds)
 		left = sleep(left);
 }
 
+/* Better known before half of the output is there. */
+static int may_list(const struct pinned *p)
+{
+	struct phyr_range range;
+	ssize_t nr = phyr_ranges(p->dev, p->region, 0, &range, 1);
+
+	return nr < 0 ? (int)nr : 0;
+}
+
 static int show(const struct pin_args *args, struct pinned *p)
 {
 	int ret;
@@ -280,6 +290,11 @@ static int show(const struct pin_args *args, struct pinned *p)
 	ret = phyr_query(p->dev, p->region, &p->query);
 	if (ret)
 		return tool_fail_phyr(ret, "cannot ask about the region");
+	if (args->ranges) {
+		ret = may_list(p);
+		if (ret)
+			return tool_fail_phyr(ret, "cannot list the physical ranges");
+	}
 	find_largest(p);
 	ret = args->json ? print_json(args, p) : print_table(args, p);
 	if (ret)
@@ -295,8 +310,12 @@ static int pin_memory(const struct pin_args *args, int dev, const struct memory 
 
 	p.region = phyr_pin_timed(dev, mem->addr, mem->len,
 				  args->read_only ? 0 : PHYR_PIN_WRITE, &p.pin_ns);
-	if (p.region < 0)
-		return tool_fail_phyr(p.region, "cannot pin %s", text_bytes(mem->len).s);
+	if (p.region < 0) {
+		tool_fail_phyr(p.region, "cannot pin %s", text_bytes(mem->len).s);
+		if (p.region == -EFAULT && args->file && !args->read_only)
+			fputs("  --read-only pins it for reading\n", stderr);
+		return TOOL_FAILED;
+	}
 	ret = show(args, &p);
 	close(p.region);
 	return ret;
