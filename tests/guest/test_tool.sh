@@ -1,0 +1,321 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The phyr command: what it prints, its JSON, its picture, and its exit status.
+#
+# TAP. Runs as root in the test machine, with phyr on PATH and two 1 GiB pages
+# and some 2 MiB pages free.
+
+set -u
+
+nobody=65534
+nr=0
+failed=0
+dir=$(mktemp -d) || exit
+trap 'rm -rf "$dir"' EXIT
+
+# ok DESCRIPTION COMMAND...: the command must succeed.
+ok() {
+	local what=$1
+	shift
+	nr=$((nr + 1))
+	if "$@" >"$dir/log" 2>&1; then
+		echo "ok $nr - $what"
+	else
+		failed=$((failed + 1))
+		echo "not ok $nr - $what"
+		sed 's/^/# /' "$dir/log"
+	fi
+}
+
+# exits STATUS WORDS COMMAND...: with that status, and with WORDS (if not
+# empty) on standard error.
+exits() {
+	local want=$1 words=$2 status=0
+	shift 2
+	"$@" >"$dir/out" 2>"$dir/err" || status=$?
+	cat "$dir/err"
+	echo "exit status $status, expected $want"
+	[ "$status" -eq "$want" ] || return
+	[ -z "$words" ] || grep -qF -- "$words" "$dir/err"
+}
+
+# json EXPRESSION COMMAND...: the command prints valid JSON, of which the
+# Python expression over "d" is true.
+json() {
+	local expression=$1
+	shift
+	"$@" >"$dir/json" || return
+	cat "$dir/json"
+	python3 -c 'import json, sys
+d = json.load(open(sys.argv[1]))
+sys.exit(not eval("(" + sys.argv[2] + ")"))' "$dir/json" "$expression"
+}
+
+unprivileged() {
+	setpriv --reuid "$nobody" --regid "$nobody" --clear-groups -- "$@"
+}
+
+as_nobody() {
+	unprivileged "$(command -v phyr)" "$@"
+}
+
+pins() {
+	awk -v name="nr_foll_pin_$1" '$1 == name { print $2 }' /proc/vmstat
+}
+
+no_leak() {
+	echo "acquired $(pins acquired), released $(pins released)"
+	[ "$(pins acquired)" = "$(pins released)" ]
+}
+
+# What is true of every pin.
+pin_sane='sum(d["kinds"].values()) == d["bytes"] \
+	and sum(h["phyrs"] for h in d["histogram"]) == d["phyrs"] \
+	and 0 < d["largest"] <= d["bytes"] and d["pin_ns"] > 0 and d["metadata_bytes"] > 0'
+
+usage_tests() {
+	ok "phyr --help" exits 0 "" phyr --help
+	ok "phyr --version" exits 0 "" phyr --version
+	ok "no command" exits 2 "no command" phyr
+	ok "unknown command" exits 2 'unknown command "frob"' phyr frob
+	ok "unknown option" exits 2 'unknown option "--frob"' phyr --frob
+	for command in info pin layout; do
+		ok "phyr $command --help" exits 0 "" phyr "$command" --help
+		ok "phyr $command --frob" exits 2 "phyr $command --help" phyr "$command" --frob
+	done
+	ok "info: extra argument" exits 2 'unexpected "x"' phyr info x
+	ok "pin: extra argument" exits 2 'unexpected "x"' phyr pin x
+	ok "pin: unknown kind" exits 2 'unknown kind "rock"' phyr pin --kind rock
+	for size in "" 0 -1 1X 1Gi 1GiBs 99999999999999999999 16E 0x10 " 1"; do
+		ok "pin: size \"$size\"" exits 2 "no size" phyr pin --size "$size"
+	done
+	ok "pin: size without value" exits 2 "requires an argument" phyr pin --size
+	ok "pin: hold" exits 2 "no number of seconds" phyr pin --hold 1.5
+	ok "pin: --kind and --file" exits 2 "exclude" phyr pin --kind 4k --file /bin/sh
+	ok "pin: --offset alone" exits 2 "--offset" phyr pin --offset 4096
+	ok "layout: no PID" exits 2 "no PID" phyr layout
+	for pid in 0 -1 x 1x 99999999999; do
+		ok "layout: PID \"$pid\"" exits 2 "phyr layout" phyr layout -- "$pid"
+	done
+	ok "layout: two PIDs" exits 2 "unexpected" phyr layout 1 2
+	ok "output that cannot be written" exits 1 "cannot write" \
+		sh -c 'phyr --help >/dev/full'
+}
+
+no_module_tests() {
+	ok "info without the module" exits 1 "modprobe phyr" phyr info
+	ok "pin without the module" exits 1 "modprobe phyr" phyr pin
+	ok "layout without the module" json 'd["total"]["phyrs"] > 0' phyr layout $$ --json
+}
+
+info_tests() {
+	ok "info" exits 0 "" phyr info
+	ok "info --json" json 'd["regions"] == 0 and d["pinned_bytes"] == 0 and
+		d["page_size"] >= 4096 and d["version"] and d["iova"] in (True, False)' \
+		phyr info --json
+	ok "info as nobody" json 'd["memlock_limit"] == 1 << 20' \
+		prlimit --memlock=$((1 << 20)) -- setpriv --reuid "$nobody" --clear-groups -- \
+		"$(command -v phyr)" info --json
+	ok "info without a limit" json 'd["memlock_limit"] is None' \
+		prlimit --memlock=unlimited -- phyr info --json
+}
+
+pin_kind_tests() {
+	for kind in 4k scattered thp shmem memfd 2m memfd-2m; do
+		ok "pin --kind $kind" json "$pin_sane and d['bytes'] == 64 << 20 and
+			d['pages'] == d['page_array_bytes'] / 8 and d['kinds'] == {'ram': 64 << 20}" \
+			phyr pin --size 64M --kind "$kind" --json
+	done
+	for kind in 1g memfd-1g; do
+		ok "pin --kind $kind" json "$pin_sane and d['phyrs'] <= 2 and d['bytes'] == 2 << 30" \
+			phyr pin --size 2G --kind "$kind" --json
+	done
+	ok "a scattered page is a phyr" json 'd["phyrs"] > d["pages"] * 0.9' \
+		phyr pin --size 16M --kind scattered --json
+	ok "a huge page is at most one" json 'd["phyrs"] <= 16 and d["largest"] >= 2 << 20' \
+		phyr pin --size 32M --kind 2m --json
+	ok "more huge pages than there are" exits 1 "HugePages_Free" phyr pin --size 1T --kind 1g
+	ok "more than an address space" exits 1 "address space" phyr pin --size 15E
+}
+
+pin_tests() {
+	ok "pin, as a table" exits 0 "" phyr pin --size 1M
+	ok "the table names the size" grep -q "^pinned 1 MiB of 4k memory in " "$dir/out"
+	ok "pin of odd bytes" json 'd["bytes"] == 5001 and d["pages"] == 2' \
+		phyr pin --size 5001 --json
+	ok "pin --read-only" json 'd["writable"] is False' phyr pin --size 1M --read-only --json
+	ok "pin --ranges" json "$pin_sane"' and sum(r["len"] for r in d["ranges"]) == d["bytes"]
+		and len(d["ranges"]) == d["phyrs"] and all(r["addr"] for r in d["ranges"])
+		and max(r["len"] for r in d["ranges"]) == d["largest"]' \
+		phyr pin --size 64M --ranges --json
+	ok "pin --ranges, as a table" exits 0 "" phyr pin --size 64K --ranges
+	ok "pin --ranges as nobody" exits 1 "CAP_SYS_ADMIN" as_nobody pin --size 64K --ranges
+	ok "pin as nobody" json 'd["largest"] is None or d["phyrs"] == 1' \
+		as_nobody pin --size 64K --json
+	ok "more than RLIMIT_MEMLOCK" exits 1 "RLIMIT_MEMLOCK here: 64 KiB" \
+		prlimit --memlock=65536 -- setpriv --reuid "$nobody" --clear-groups -- \
+		"$(command -v phyr)" pin --size 128K
+	ok "no leak after pinning" no_leak
+}
+
+file_tests() {
+	head -c 1000000 /dev/urandom >"$dir/file"
+	: >"$dir/empty"
+	ok "pin --file --read-only" json 'd["bytes"] == 1000000 and d["writable"] is False' \
+		phyr pin --file "$dir/file" --read-only --json
+	ok "pin --file --offset --size" json 'd["bytes"] == 5000 and d["pages"] == 2' \
+		phyr pin --file "$dir/file" --offset 4097 --size 5000 --read-only --json
+	ok "offset past the end" exits 1 "nothing at offset" \
+		phyr pin --file "$dir/file" --offset 1M --read-only
+	ok "empty file" exits 1 "give --size" phyr pin --file "$dir/empty" --read-only
+	ok "no such file" exits 1 "No such file" phyr pin --file "$dir/none"
+	ok "a directory" exits 1 "" phyr pin --file "$dir" --read-only --size 4096
+	ok "past the end of the file" exits 1 "cannot pin" \
+		phyr pin --file "$dir/empty" --size 1M --read-only
+	bar_tests
+	ok "no leak after files" no_leak
+}
+
+# The BAR of the test machine's ivshmem device: memory without a struct page.
+bar_tests() {
+	local bar
+	bar=$(grep -l 0x1110 /sys/bus/pci/devices/*/device | head -n 1)
+	bar=${bar%/device}/resource2
+	if [ ! -e "$bar" ]; then
+		nr=$((nr + 1))
+		echo "ok $nr - pin of a BAR # SKIP no ivshmem device"
+		return
+	fi
+	ok "pin of a BAR" json 'd["kinds"] == {"mmio": d["bytes"]} and d["phyrs"] == 1' \
+		phyr pin --file "$bar" --json
+}
+
+# A process that holds 64 MiB in 2 MiB pages.
+start_holder() {
+	phyr pin --kind 2m --size 64M --hold 600 >"$dir/holder" &
+	holder=$!
+	for _ in $(seq 100); do
+		[ -s "$dir/holder" ] && break
+		sleep 0.1
+	done
+}
+
+stop_holder() {
+	kill -KILL "$holder"
+	wait "$holder" 2>/dev/null
+	return 0
+}
+
+gone() {
+	for _ in $(seq 50); do
+		json 'd["regions"] == 0' phyr info --json && return
+		sleep 0.1
+	done
+	return 1
+}
+
+xml() {
+	python3 -c 'import sys, xml.dom.minidom as m
+assert m.parse(sys.argv[1]).documentElement.tagName == "svg"' "$1"
+}
+
+layout_tests() {
+	local hugetlb='[m for m in d["mappings"] if "hugetlb" in m["kinds"]]'
+
+	start_holder
+	ok "info sees the region" json 'd["regions"] == 1 and d["pinned_bytes"] == 64 << 20' \
+		phyr info --json
+	ok "layout" exits 0 "" phyr layout "$holder"
+	ok "its lines fit" awk 'length > 110 { exit 1 }' "$dir/out"
+	ok "layout --json finds the huge pages" json "any(m['present_bytes'] == 64 << 20 and
+		m['phyrs'] <= 32 and m['largest'] >= 2 << 20 and m['phyr_bytes'] < 1024 and
+		m['page_array_bytes'] == 128 << 10 for m in $hugetlb)" phyr layout "$holder" --json
+	ok "its sums agree" json 'd["total"]["phyrs"] == sum(m["phyrs"] for m in d["mappings"]) and
+		d["total"]["present_bytes"] == sum(m["present_bytes"] for m in d["mappings"]) and
+		all(sum(m["kinds"].values()) == m["present_bytes"] and
+		    sum(c["bytes"] for c in m["classes"].values()) == m["present_bytes"] and
+		    sum(c["phyrs"] for c in m["classes"].values()) == m["phyrs"]
+		    for m in d["mappings"])' phyr layout "$holder" --json
+	ok "layout --all has more" json 'any(not m["phyrs"] for m in d["mappings"])' \
+		phyr layout "$holder" --json --all
+	ok "layout --svg" exits 0 "" phyr layout "$holder" --svg "$dir/picture.svg"
+	ok "the picture is XML" xml "$dir/picture.svg"
+	ok "a picture that cannot be written" exits 1 "cannot write" \
+		phyr layout "$holder" --svg "$dir/no/such/directory.svg"
+	ok "a picture on a full disk" exits 1 "cannot write" \
+		phyr layout "$holder" --svg /dev/full
+	stop_holder
+	ok "a killed holder lets go" gone
+	ok "no leak after a kill" no_leak
+	ok "layout of a process that is gone" exits 1 "no process $holder" phyr layout "$holder"
+	ok "layout of a kernel thread" exits 1 "kernel thread" phyr layout 2
+}
+
+layout_rights_tests() {
+	ok "layout as nobody" exits 1 "CAP_SYS_ADMIN" as_nobody layout $$
+	# shellcheck disable=SC2016 # for the inner shell
+	ok "layout of oneself as nobody" exits 1 "CAP_SYS_ADMIN" \
+		unprivileged sh -c '"$0" layout $$; exit $?' "$(command -v phyr)"
+}
+
+# A process that reserves terabytes, has an odd name, and a file with a worse one.
+odd_process() {
+	python3 - "$dir" <<'END' &
+import mmap, os, sys, time
+os.chdir(sys.argv[1])
+with open(b'a<b>&"\xff\x1b[31m', 'w+b') as f:
+    f.truncate(1 << 20)
+    m = mmap.mmap(f.fileno(), 1 << 20)
+m[:] = b'x' * (1 << 20)
+big = mmap.mmap(-1, 16 << 40, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000)
+for i in range(16):
+    big[i << 40] = 1
+open('/proc/self/comm', 'w').write('<&">\n\x1b')
+open('ready', 'w').close()
+time.sleep(600)
+END
+	holder=$!
+	for _ in $(seq 100); do
+		[ -e "$dir/ready" ] && break
+		sleep 0.1
+	done
+}
+
+odd_process_tests() {
+	odd_process
+	ok "layout of terabytes of nothing" json 'any(m["bytes"] >= 16 << 40 and
+		m["present_pages"] >= 16 for m in d["mappings"])' \
+		timeout 20 phyr layout "$holder" --json
+	ok "layout --svg with odd names" phyr layout "$holder" --svg "$dir/odd.svg"
+	ok "the odd picture is XML" xml "$dir/odd.svg"
+	ok "the table has no control characters" \
+		sh -c "! phyr layout $holder | LC_ALL=C grep -q '[[:cntrl:]]'"
+	stop_holder
+}
+
+# Looks at processes while they change and end.
+racing_tests() {
+	for _ in $(seq 30); do
+		sh -c ':' &
+		phyr layout $! >/dev/null 2>&1
+		[ $? -le 1 ] || return
+	done
+	wait
+}
+
+usage_tests
+rmmod phyr 2>/dev/null
+no_module_tests
+modprobe phyr || echo "Bail out! the module does not load"
+info_tests
+pin_kind_tests
+pin_tests
+file_tests
+layout_tests
+layout_rights_tests
+odd_process_tests
+ok "layout of what comes and goes" racing_tests
+
+echo "1..$nr"
+[ "$failed" -eq 0 ]
