@@ -8,6 +8,7 @@
 # begin with.
 
 VM_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck disable=SC2034 # used by those who source this
 PROJECT_DIR=$(dirname "$VM_DIR")
 CACHE=${PHYR_CACHE:-${HOME:?HOME is not set}/.cache/phyr}
 
@@ -22,7 +23,7 @@ die() {
 
 usage_error() {
 	echo "$PROG: $*" >&2
-	echo "Try '$PROG --help'." >&2
+	echo "Try 'vm/$(basename "$0") --help'." >&2
 	exit 2
 }
 
@@ -94,7 +95,7 @@ step() {
 # A terminal gets one line that counts; a file gets a line at the start and one
 # at the end.
 show_progress() {
-	local words=$1 pid=$2 start=$3 shown= elapsed
+	local words=$1 pid=$2 start=$3 shown="" elapsed
 
 	while kill -0 "$pid" 2>/dev/null; do
 		sleep 0.2
