@@ -57,8 +57,19 @@ static u64 pick_len(struct input *in)
 	case 5: return 4095 + n;
 	case 6: case 7: return (n + 1) << 21;
 	case 8: case 9: return (n % 4 + 1) << 30 & SIZE_MAX;
+	case 10: return (0xfffe + n % 4) << (n & 4 ? 21 : 12) & SIZE_MAX;
 	default: return (n + 1) << 12;
 	}
+}
+
+/* One of those there are, mostly, or a wrong one. */
+static enum phyr_kind pick_kind(struct input *in)
+{
+	u64 choice = take(in, 1) % 32;
+
+	if (choice == 31)
+		return (enum phyr_kind)-1;
+	return choice == 30 ? PHYR_NR_KINDS : (enum phyr_kind)(choice % PHYR_NR_KINDS);
 }
 
 static u64 pick_addr(struct fuzz *f, u64 len)
@@ -137,9 +148,7 @@ static void op_append(struct fuzz *f, unsigned int n)
 
 	r.len = pick_len(&f->in);
 	r.addr = pick_addr(f, r.len);
-	r.kind = (enum phyr_kind)(take(&f->in, 1) % 32);
-	if (r.kind > PHYR_NR_KINDS)
-		r.kind = PHYR_RAM;
+	r.kind = pick_kind(&f->in);
 	append(f, r, n > 11 ? n - 11 : 0);
 }
 
