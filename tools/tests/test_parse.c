@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Everything textual that the command reads. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../parse.h"
+
+static void check_size(const char *text, int error, uint64_t bytes)
+{
+	uint64_t got;
+
+	assert_int_equal(parse_size(text, &got), error);
+	if (!error)
+		assert_int_equal(got, bytes);
+}
+
+static void test_size(void **state)
+{
+	(void)state;
+	check_size("0", 0, 0);
+	check_size("4096", 0, 4096);
+	check_size("4096B", 0, 4096);
+	check_size("64k", 0, 64 << 10);
+	check_size("64KiB", 0, 64 << 10);
+	check_size("2M", 0, 2 << 20);
+	check_size("1G", 0, 1 << 30);
+	check_size("3T", 0, 3ULL << 40);
+	check_size("5p", 0, 5ULL << 50);
+	check_size("15E", 0, 15ULL << 60);
+	check_size("18446744073709551615", 0, UINT64_MAX);
+	check_size("18446744073709551616", -ERANGE, 0);
+	check_size("16E", -ERANGE, 0);
+	check_size("17179869184G", -ERANGE, 0);
+}
+
+static void test_no_size(void **state)
+{
+	static const char *const texts[] = {
+		"", " 1", "1 ", "-1", "+1", "0x10", "1X", "1Gi", "1GB", "1GiBs", "G", "1.5G",
+		"1BB", "1\xff", "1KK",
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		check_size(texts[i], -EINVAL, 0);
+}
+
+static void test_number(void **state)
+{
+	uint64_t n;
+
+	(void)state;
+	assert_int_equal(parse_number("0", 10, &n), 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(parse_number("10", 10, &n), 0);
+	assert_int_equal(n, 10);
+	assert_int_equal(parse_number("11", 10, &n), -ERANGE);
+	assert_int_equal(parse_number("99999999999999999999", UINT64_MAX, &n), -ERANGE);
+	assert_int_equal(parse_number("", 10, &n), -EINVAL);
+	assert_int_equal(parse_number("1a", 10, &n), -EINVAL);
+	assert_int_equal(parse_number("a", 10, &n), -EINVAL);
+}
+
+static void test_maps(void **state)
+{
+	struct maps_line map;
+
+	(void)state;
+	assert_int_equal(parse_maps_line("7ffd4775c000-7ffd4777d000 rw-p 00000000 00:00 0"
+					 "                          [stack]", &map), 0);
+	assert_int_equal(map.start, 0x7ffd4775c000);
+	assert_int_equal(map.end, 0x7ffd4777d000);
+	assert_string_equal(map.perms, "rw-p");
+	assert_string_equal(map.path, "[stack]");
+
+	assert_int_equal(parse_maps_line("1000-2000 r-xs 12000 103:0a 1234 /a b (deleted)", &map),
+			 0);
+	assert_int_equal(map.offset, 0x12000);
+	assert_int_equal(map.inode, 1234);
+	assert_string_equal(map.path, "/a b (deleted)");
+
+	assert_int_equal(parse_maps_line("1000-2000 ---p 0 0:0 0", &map), 0);
+	assert_string_equal(map.path, "");
+	assert_int_equal(parse_maps_line("1000-2000 ---p 0 0:0 0 ", &map), 0);
+	assert_string_equal(map.path, "");
+	assert_int_equal(parse_maps_line("ffffffffff600000-ffffffffff601000 --xp 0 0:0 0 [vsyscall]",
+					 &map), 0);
+}
+
+static void test_no_maps(void **state)
+{
+	static const char line[] = "1000-2000 r-xp 00000000 08:01 12 /x";
+	char cut[sizeof(line)];
+	struct maps_line map;
+	size_t len;
+
+	(void)state;
+	for (len = 0; len < strcspn(line, ":") + 2; len++) {
+		memcpy(cut, line, len);
+		cut[len] = '\0';
+		assert_int_equal(parse_maps_line(cut, &map), -EINVAL);
+	}
+	assert_int_equal(parse_maps_line("2000-1000 r-xp 0 0:0 0", &map), -EINVAL);
+	assert_int_equal(parse_maps_line("1000-1000 r-xp 0 0:0 0", &map), -EINVAL);
+	assert_int_equal(parse_maps_line("1000-2000 rrxp 0 0:0 0", &map), -EINVAL);
+	assert_int_equal(parse_maps_line("1000-2000 r-xq 0 0:0 0", &map), -EINVAL);
+	assert_int_equal(parse_maps_line("1000-2000 r-xp 0 0:0 0x", &map), -EINVAL);
+	assert_int_equal(parse_maps_line("1000-20000000000000000 r-xp 0 0:0 0", &map), -ERANGE);
+}
+
+static void check_clean(const char *text, const char *clean)
+{
+	char copy[64];
+
+	strcpy(copy, text);
+	text_clean(copy);
+	assert_string_equal(copy, clean);
+}
+
+static void test_clean(void **state)
+{
+	(void)state;
+	check_clean("", "");
+	check_clean("plain <&>", "plain <&>");
+	check_clean("\033[31m\t\x7f", "?[31m??");
+	check_clean("\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80", "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80");
+	check_clean("\xc3", "?");			/* cut short */
+	check_clean("\xe2\x82", "??");
+	check_clean("\xc0\x80", "??");			/* longer than need be */
+	check_clean("\xe0\x80\x80", "???");
+	check_clean("\xed\xa0\x80", "???");		/* half of a pair */
+	check_clean("\xef\xbf\xbe", "???");		/* no character */
+	check_clean("\xf4\x90\x80\x80", "????");	/* past the last one */
+	check_clean("\xc2\x9b", "??");			/* a control character too */
+	check_clean("\x80\xff\xfe", "???");
+}
+
+static void test_cut(void **state)
+{
+	(void)state;
+	assert_int_equal(text_cut("", 3), 0);
+	assert_int_equal(text_cut("abc", 0), 0);
+	assert_int_equal(text_cut("abc", 2), 2);
+	assert_int_equal(text_cut("abc", 9), 3);
+	assert_int_equal(text_cut("\xe2\x82\xac\xc3\xa9x", 1), 3);
+	assert_int_equal(text_cut("\xe2\x82\xac\xc3\xa9x", 2), 5);
+	assert_int_equal(text_cut("\xe2\x82\xac\xc3\xa9x", 3), 6);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_size),
+		cmocka_unit_test(test_no_size),
+		cmocka_unit_test(test_number),
+		cmocka_unit_test(test_maps),
+		cmocka_unit_test(test_no_maps),
+		cmocka_unit_test(test_clean),
+		cmocka_unit_test(test_cut),
+	};
+
+	return cmocka_run_group_tests_name("parse", tests, NULL, NULL);
+}
