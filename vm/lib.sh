@@ -49,8 +49,7 @@ as_root() {
 # Ask for the password now, in the foreground, so that a later as_root in the
 # background need not.
 may_become_root() {
-	[ "$(id -u)" -eq 0 ] || as_root -v 2>/dev/null || sudo -v ||
-		die "needs root, through sudo"
+	[ "$(id -u)" -eq 0 ] || { have sudo && sudo -v; } || die "needs root, or sudo"
 }
 
 make_cache() {
