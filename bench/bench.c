@@ -145,7 +145,7 @@ int main(int argc, char **argv)
 	printf("%s, median of %zu rounds\n  %-32s %14s %14s %10s\n", uts.release, rounds, "",
 	       "stock us", "phyr us", "ratio");
 	for (size_t i = 0; i < mem_nr_kinds; i++)
-		if (mem_kinds[i].struct_page)
+		if (mem_kinds[i].struct_page && (!getenv("K") || strstr(mem_kinds[i].name,getenv("K"))))
 			ret |= bench_kind(dev, &mem_kinds[i], rounds, uts.release, rows);
 	if (json_object_to_file_ext(argv[1], rows, JSON_C_TO_STRING_PRETTY)) {
 		fprintf(stderr, "bench: %s\n", json_util_get_last_err());

@@ -97,11 +97,16 @@ void phyr_list_init(struct phyr_list *list)
 	memset(list, 0, sizeof(*list));
 }
 
+/* A page-aligned address that 40 bits can name. */
+static bool pack_fits(u64 addr)
+{
+	return !(addr & ~(((1ULL << PHYR_PFN_BITS) - 1) << PHYR_PFN_SHIFT));
+}
+
 /* The unit of the leaf that a range fits in: 1 GiB, 2 MiB, 4 KiB, or 0: wide. */
 static unsigned int pack_shift(u64 addr, u64 len)
 {
-	if ((addr | len) & ((1u << PHYR_PFN_SHIFT) - 1) ||
-	    addr >> (PHYR_PFN_SHIFT + PHYR_PFN_BITS))
+	if (len & ((1u << PHYR_PFN_SHIFT) - 1) || !pack_fits(addr))
 		return 0;
 	if (!(len & ((1u << 30) - 1)))
 		return 30;
@@ -110,15 +115,16 @@ static unsigned int pack_shift(u64 addr, u64 len)
 	return PHYR_PFN_SHIFT;
 }
 
-/* May the open phyr, of pack_shift() @shift, go into @leaf? */
-static bool leaf_takes(const struct phyr_list *list, const struct phyr_leaf *leaf,
-		       unsigned int shift)
+/* May the open phyr go into @leaf? */
+static bool leaf_takes(const struct phyr_list *list, const struct phyr_leaf *leaf)
 {
+	u64 addr = list->open.addr, len = list->open.len;
+
 	if (leaf->nr == leaf->max || leaf->kind != list->open_kind)
 		return false;
 	if (!leaf->shift)
 		return true;
-	return shift >= leaf->shift &&
+	return !(len & ((1ULL << leaf->shift) - 1)) && pack_fits(addr) &&
 	       (list->open_start - leaf->start) >> leaf->shift <= PHYR_OFF_MAX;
 }
 
@@ -155,12 +161,17 @@ static phys_addr_t leaf_entry_addr(const struct phyr_leaf *leaf, unsigned int i)
 	return (phys_addr_t)leaf->wide[i].addr;
 }
 
+static u64 leaf_end(const struct phyr_list *list, const struct phyr_leaf *leaf)
+{
+	return leaf->next ? leaf->next->start : list->open_start;
+}
+
 static u64 leaf_entry_end(const struct phyr_list *list,
 			  const struct phyr_leaf *leaf, unsigned int i)
 {
 	if (i + 1 < leaf->nr)
 		return leaf_entry_start(leaf, i + 1);
-	return leaf->next ? leaf->next->start : list->open_start;
+	return leaf_end(list, leaf);
 }
 
 static struct phyr_leaf *leaf_new(struct phyr_list *list, unsigned int shift, gfp_t gfp)
@@ -308,29 +319,35 @@ nomem:
 	return -ENOMEM;
 }
 
+/* Puts a leaf for the open phyr at the end of the tree. */
+static struct phyr_leaf *leaf_append(struct phyr_list *list, gfp_t gfp)
+{
+	struct phyr_leaf *leaf = leaf_new(list, pack_shift(list->open.addr, list->open.len), gfp);
+
+	if (!leaf)
+		return NULL;
+	if (tree_insert(list, leaf, gfp)) {
+		kfree(leaf);
+		return NULL;
+	}
+	list->bytes += leaf_size(leaf);
+	if (list->tail)
+		list->tail->next = leaf;
+	else
+		list->first = leaf;
+	list->tail = leaf;
+	return leaf;
+}
+
 /* Moves the open phyr into the tree; on failure nothing has changed. */
 static int close_open(struct phyr_list *list, gfp_t gfp)
 {
-	unsigned int shift = pack_shift(list->open.addr, list->open.len);
 	struct phyr_leaf *leaf = list->tail;
-	int ret;
 
-	if (!leaf || !leaf_takes(list, leaf, shift)) {
-		leaf = leaf_new(list, shift, gfp);
-		if (!leaf)
-			return -ENOMEM;
-		ret = tree_insert(list, leaf, gfp);
-		if (ret) {
-			kfree(leaf);
-			return ret;
-		}
-		list->bytes += leaf_size(leaf);
-		if (list->tail)
-			list->tail->next = leaf;
-		else
-			list->first = leaf;
-		list->tail = leaf;
-	}
+	if (!leaf || !leaf_takes(list, leaf))
+		leaf = leaf_append(list, gfp);
+	if (!leaf)
+		return -ENOMEM;
 	leaf_add(list, leaf);
 	return 0;
 }
@@ -509,6 +526,8 @@ void phyr_iter_init(struct phyr_iter *it, const struct phyr_list *list,
 	it->kind = PHYR_RAM;
 	it->leaf = NULL;
 	it->index = 0;
+	it->used = 0;
+	it->filled = 0;
 	if (it->pos >= list->open_start)
 		return;
 	it->leaf = list->first;
@@ -518,39 +537,93 @@ void phyr_iter_init(struct phyr_iter *it, const struct phyr_list *list,
 	it->index = leaf_search(list, it->leaf, offset);
 }
 
-/**
- * phyr_iter_next - the next phyr of a slice
- * @it: the iterator
- * @phyr: set to the phyr, cut to the slice at both ends
- *
- * Context: any.
- * Return: true, and false at the end of the slice, with @phyr unchanged.
- */
-bool phyr_iter_next(struct phyr_iter *it, struct phyr *phyr)
+/* The hot loops: entries of one leaf, each as long as the way to the next. */
+static unsigned int fill_packed(struct phyr_iter *it, const struct phyr_leaf *leaf,
+				struct phyr *phyrs, unsigned int max)
+{
+	const struct phyr_packed *entry = &leaf->packed[it->index];
+	u64 start = leaf->start + ((u64)entry->off << leaf->shift), pos = it->pos, next;
+	unsigned int n = 0, left = leaf->nr - it->index;
+	phys_addr_t addr;
+
+	while (n < max && left && pos < it->end) {
+		next = --left ? leaf->start + ((u64)entry[1].off << leaf->shift) :
+				leaf_end(it->list, leaf);
+		addr = (phys_addr_t)((entry->pfn_lo | (u64)entry->pfn_hi << 32) << PHYR_PFN_SHIFT);
+		phyrs[n].addr = addr + (phys_addr_t)(pos - start);
+		start = next;
+		next = min(next, it->end);
+		phyrs[n++].len = (size_t)(next - pos);
+		pos = next;
+		entry++;
+	}
+	it->pos = pos;
+	it->index += n;
+	return n;
+}
+
+static unsigned int fill_wide(struct phyr_iter *it, const struct phyr_leaf *leaf,
+			      struct phyr *phyrs, unsigned int max)
+{
+	unsigned int n = 0;
+	u64 next;
+
+	while (n < max && it->index < leaf->nr && it->pos < it->end) {
+		const struct phyr_wide *entry = &leaf->wide[it->index++];
+
+		next = it->index < leaf->nr ? entry[1].start : leaf_end(it->list, leaf);
+		next = min(next, it->end);
+		phyrs[n].addr = (phys_addr_t)(entry->addr + it->pos - entry->start);
+		phyrs[n++].len = (size_t)(next - it->pos);
+		it->pos = next;
+	}
+	return n;
+}
+
+static void fill_open(struct phyr_iter *it, struct phyr *phyr)
 {
 	const struct phyr_list *list = it->list;
-	const struct phyr_leaf *leaf = it->leaf;
-	u64 start = list->open_start, end = phyr_list_len(list);
-	phys_addr_t addr = list->open.addr;
 
-	if (it->pos >= it->end)
-		return false;
-	it->kind = list->open_kind;
-	if (leaf) {
-		start = leaf_entry_start(leaf, it->index);
-		end = leaf_entry_end(list, leaf, it->index);
-		addr = leaf_entry_addr(leaf, it->index);
-		it->kind = leaf->kind;
-		if (++it->index == leaf->nr) {
+	phyr->addr = list->open.addr + (phys_addr_t)(it->pos - list->open_start);
+	phyr->len = (size_t)(it->end - it->pos);
+	it->pos = it->end;
+}
+
+/**
+ * phyr_iter_fill - the next phyrs of a slice, all of one kind
+ * @it: the iterator; not one that phyr_iter_next() has been called on
+ * @phyrs: where to put them, cut to the slice at both ends
+ * @max: how many, at most; not 0
+ *
+ * Context: any.
+ * Return: how many; 0 at the end of the slice.  Their kind is in @it->kind.
+ */
+unsigned int phyr_iter_fill(struct phyr_iter *it, struct phyr *phyrs, unsigned int max)
+{
+	const struct phyr_leaf *leaf;
+	enum phyr_kind kind;
+	unsigned int n = 0;
+
+	while (n < max && it->pos < it->end) {
+		leaf = it->leaf;
+		kind = leaf ? leaf->kind : it->list->open_kind;
+		if (n && kind != it->kind)
+			break;
+		it->kind = kind;
+		if (!leaf) {
+			fill_open(it, &phyrs[n++]);
+			break;
+		}
+		if (leaf->shift)
+			n += fill_packed(it, leaf, phyrs + n, max - n);
+		else
+			n += fill_wide(it, leaf, phyrs + n, max - n);
+		if (it->index == leaf->nr) {
 			it->leaf = leaf->next;
 			it->index = 0;
 		}
 	}
-	end = min(end, it->end);
-	phyr->addr = addr + (phys_addr_t)(it->pos - start);
-	phyr->len = (size_t)(end - it->pos);
-	it->pos = end;
-	return true;
+	return n;
 }
 
 /**
@@ -571,7 +644,7 @@ bool phyr_list_find(const struct phyr_list *list, u64 offset,
 	struct phyr_iter it;
 
 	phyr_iter_init(&it, list, offset, ~0ULL);
-	if (!phyr_iter_next(&it, phyr))
+	if (!phyr_iter_fill(&it, phyr, 1))
 		return false;
 	if (kind)
 		*kind = it.kind;

@@ -85,7 +85,7 @@ int phyr_seg_next(struct phyr_seg_iter *si, struct phyr *seg)
 	cut = phyr_seg_cut(si->rest.addr, si->rest.len, &si->lim);
 	if (!cut)
 		return -EINVAL;
-	if (cut & (si->lim.align - 1) && si->it.pos < si->it.end)
+	if (cut & (si->lim.align - 1) && phyr_iter_more(&si->it))
 		return -EINVAL;
 	seg->addr = si->rest.addr;
 	seg->len = (size_t)cut;

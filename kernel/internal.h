@@ -14,18 +14,18 @@ struct dma_buf;
  * struct phyr_leaf_run - a stretch of memory that is mapped all alike
  * @pfn: the first page frame
  * @nr: how many pages; 0 if nothing is mapped
+ * @size: bytes that one entry of this level maps, if that is more than a page
  * @writable: the page table allows writing
- * @huge: one entry maps all of it
  */
 struct phyr_leaf_run {
 	unsigned long pfn;
 	unsigned long nr;
+	unsigned long size;
 	bool writable;
-	bool huge;
 };
 
-struct phyr_leaf_run phyr_leaf_run(struct mm_struct *mm, unsigned long addr,
-				   unsigned long max);
+void phyr_leaf_runs(struct mm_struct *mm, unsigned long addr, unsigned long max,
+		    struct phyr_leaf_run *runs, unsigned int nr);
 
 /* pfnmap.c */
 long phyr_pfnmap_run(struct mm_struct *mm, unsigned long addr, unsigned long max,

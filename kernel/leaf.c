@@ -22,7 +22,7 @@ static void leaf_set(struct phyr_leaf_run *leaf, unsigned long pfn, unsigned lon
 	leaf->pfn = pfn + skip;
 	leaf->nr = (size >> PAGE_SHIFT) - skip;
 	leaf->writable = writable;
-	leaf->huge = true;
+	leaf->size = size;
 }
 
 /* Two entries map alike if they differ in nothing but where they lead and use. */
@@ -95,30 +95,33 @@ static bool leaf_walk_safe(struct mm_struct *mm)
 }
 
 /**
- * phyr_leaf_run - how far one page-table leaf, or a run of equal entries, goes
+ * phyr_leaf_runs - how far page-table leaves, or runs of equal entries, go
  * @mm: whose page table
  * @addr: the page to begin at
- * @max: pages to look at, at most; not 0
+ * @max: pages to look at for one run, at most; not 0
+ * @runs: filled in: run i begins @max * i pages from @addr
+ * @nr: how many runs
  *
- * The run is physically contiguous, and every entry of it has the same
- * protection and software bits, so whatever GUP decided for the first page
+ * A run is physically contiguous, and every entry of it has the same
+ * protection and software bits, so whatever GUP decided for one page of it
  * holds for the others.  The idea is that of GUP-fast, see mm/gup.c.
  *
  * Context: any but hard interrupts; turns interrupts off for the walk, which
- * is at most one page table long.
- * Return: the run, at most @max pages; one of 0 pages if nothing is mapped.
+ * looks at no more than a page table for each run.
  */
-struct phyr_leaf_run phyr_leaf_run(struct mm_struct *mm, unsigned long addr,
-				   unsigned long max)
+void phyr_leaf_runs(struct mm_struct *mm, unsigned long addr, unsigned long max,
+		    struct phyr_leaf_run *runs, unsigned int nr)
 {
-	struct phyr_leaf_run leaf = { 0 };
 	unsigned long flags;
+	unsigned int i;
 
+	memset(runs, 0, nr * sizeof(*runs));
 	if (!leaf_walk_safe(mm))
-		return leaf;
+		return;
 	local_irq_save(flags);
-	leaf_walk(mm, addr, max, &leaf);
+	for (i = 0; i < nr; i++) {
+		leaf_walk(mm, addr + i * max * PAGE_SIZE, max, &runs[i]);
+		runs[i].nr = min(runs[i].nr, max);
+	}
 	local_irq_restore(flags);
-	leaf.nr = min(leaf.nr, max);
-	return leaf;
 }

@@ -50,7 +50,7 @@ static long pfnmap_look(struct vm_area_struct *vma, unsigned long addr,
 		nr = -EOPNOTSUPP;
 	} else {
 		*pfn = args.pfn;
-		run = phyr_leaf_run(vma->vm_mm, addr, max);
+		phyr_leaf_runs(vma->vm_mm, addr, max, &run, 1);
 		nr = run.nr;
 		if (!nr || run.pfn != args.pfn || pfn_has_page(run.pfn + nr - 1))
 			nr = 1;

@@ -13,8 +13,9 @@
  *
  * The pin of step 1 keeps the folio from being freed, split, migrated or
  * shared by fork; that is why step 2 comes after it and why step 3 cannot
- * fail half-way.  What does not fit (small pages, odd mappings) goes through
- * GUP a batch at a time.
+ * fail half-way.  Where leaves of one size follow each other, GUP is asked for
+ * the last page of one and the first page of the next in one call.  What does
+ * not fit (small pages, odd mappings) goes through GUP a batch at a time.
  *
  * The result holds exactly the pins that GUP would have taken, so any part of
  * it can be let go by unpin_user_page_range_dirty_lock().
@@ -35,6 +36,7 @@
 #define PIN_FLAGS	(FOLL_WRITE | FOLL_LONGTERM)
 #define PIN_BATCH	(PAGE_SIZE / sizeof(struct page *))
 #define PIN_FEW		16
+#define UNPIN_FEW	32
 
 /* Unpin this many pages, then let others run: 1 GiB, or a quarter million folios. */
 #define UNPIN_STEP	(1UL << (30 - PAGE_SHIFT))
@@ -59,11 +61,13 @@ struct pinner {
 	struct mm_struct *mm;
 	bool remote;
 	bool leaf;			/* the next page may be part of a large leaf */
+	unsigned long stride;		/* bytes of the leaf before, if it was large */
 	unsigned int flags;
 	unsigned long addr;		/* the next byte */
 	unsigned long end;
 	struct page **pages;
 	unsigned int max_pages;
+	unsigned int batch;		/* pages to ask for at once: more each time */
 	struct page *few[PIN_FEW];
 	struct pin_sink sink;
 };
@@ -113,12 +117,15 @@ static int sink_add(struct pin_sink *sink, phys_addr_t addr, size_t len,
 	return 0;
 }
 
-/* Pages that may still be pinned: never more than the sink has room for. */
-static unsigned long pages_wanted(const struct pinner *p)
+static unsigned long pages_left(const struct pinner *p)
 {
-	unsigned long nr = (p->end - 1 - (p->addr & PAGE_MASK)) / PAGE_SIZE + 1;
+	return (p->end - 1 - (p->addr & PAGE_MASK)) / PAGE_SIZE + 1;
+}
 
-	return p->sink.list ? nr : min_t(unsigned long, nr, p->sink.max - p->sink.nr);
+/* Phyrs that the sink still has room for. */
+static unsigned int sink_room(const struct pin_sink *sink)
+{
+	return sink->list ? UINT_MAX : sink->max - sink->nr;
 }
 
 /* Takes note of @nr contiguous pages at the next byte. */
@@ -134,9 +141,8 @@ static int pin_note(struct pinner *p, unsigned long pfn, unsigned long nr,
 	return ret;
 }
 
-static long gup(struct pinner *p, unsigned int nr)
+static long gup(struct pinner *p, unsigned long addr, unsigned int nr)
 {
-	unsigned long addr = p->addr & PAGE_MASK;
 	int locked = 1;
 	long ret;
 
@@ -151,18 +157,31 @@ static long gup(struct pinner *p, unsigned int nr)
 	return ret;
 }
 
+/* Adds a pin for each further one of @nr pages of a folio that holds one. */
+static int pin_more(struct folio *folio, unsigned long nr)
+{
+	if (nr == 1)
+		return 0;
+	if (folio_ref_count(folio) > PIN_REFS_MAX - (int)nr)
+		return -ENOMEM;
+	return folio_add_pins(folio, nr - 1);
+}
+
 /*
  * A read-only entry may map a page that GUP would have unshared first.  What
  * is exclusive while the folio is pinned stays so, see
  * folio_try_share_anon_rmap_ptes().  A huge entry has one such mark, which GUP
  * has seen; ordinary ones have one each.
  */
-static unsigned long exclusive_run(struct folio *folio, struct page *page, unsigned long nr)
+static bool run_needs_marks(const struct phyr_leaf_run *run, const struct folio *folio)
 {
-	unsigned long first = folio_page_idx(folio, page), i;
+	return !run->writable && !run->size && folio_test_anon(folio);
+}
 
-	if (!folio_test_anon(folio))
-		return nr;
+static unsigned long exclusive_run(struct folio *folio, unsigned long first, unsigned long nr)
+{
+	unsigned long i;
+
 	for (i = 1; i < nr; i++)
 		if (!PageAnonExclusive(folio_page(folio, first + i)))
 			break;
@@ -175,52 +194,119 @@ static unsigned long exclusive_run(struct folio *folio, struct page *page, unsig
  */
 static unsigned long leaf_pages(struct pinner *p, struct folio *folio, struct page *page)
 {
-	unsigned long max = folio_nr_pages(folio) - folio_page_idx(folio, page);
+	unsigned long idx = folio_page_idx(folio, page);
+	unsigned long max = min(folio_nr_pages(folio) - idx, pages_left(p));
 	struct phyr_leaf_run run;
 
-	run = phyr_leaf_run(p->mm, p->addr & PAGE_MASK, min(max, pages_wanted(p)));
+	phyr_leaf_runs(p->mm, p->addr & PAGE_MASK, max, &run, 1);
 	if (!run.nr || run.pfn != page_to_pfn(page))
 		return 1;
-	if (run.writable)
-		return run.nr;
-	if (p->flags & FOLL_WRITE)
+	if (p->flags & FOLL_WRITE && !run.writable)
 		return 1;
-	return run.huge ? run.nr : exclusive_run(folio, page, run.nr);
+	p->stride = run.size ? min(run.size, folio_size(folio)) : folio_size(folio);
+	return run_needs_marks(&run, folio) ? exclusive_run(folio, idx, run.nr) : run.nr;
 }
 
 /* Pins up to the end of one leaf. */
 static int pin_leaf(struct pinner *p)
 {
+	long got = gup(p, p->addr & PAGE_MASK, 1);
 	unsigned long nr = 1;
 	struct folio *folio;
 	struct page *page;
-	long got = gup(p, 1);
 	int ret;
 
 	if (got != 1)
 		return got < 0 ? got : -EFAULT;
 	page = p->pages[0];
 	folio = page_folio(page);
+	p->stride = 0;
 	if (folio_test_large(folio))
 		nr = leaf_pages(p, folio, page);
 	p->leaf = nr > 1;
 
-	if (nr > 1) {
-		ret = -ENOMEM;
-		if (folio_ref_count(folio) > PIN_REFS_MAX - (int)nr)
-			goto unpin_first;
-		ret = folio_add_pins(folio, nr - 1);
-		if (ret)
-			goto unpin_first;
+	ret = pin_more(folio, nr);
+	if (ret) {
+		unpin_user_page(page);
+		return ret;
 	}
 	ret = pin_note(p, page_to_pfn(page), nr, page_kind(page));
 	if (ret)
 		unpin_user_page_range_dirty_lock(page, nr, false);
 	return ret;
+}
 
-unpin_first:
-	unpin_user_page(page);
+/* Is @run all of a leaf of @nr pages in the folio of its pinned page number @at? */
+static bool run_whole(const struct pinner *p, const struct phyr_leaf_run *run,
+		      struct page *page, unsigned long at, unsigned long nr)
+{
+	struct folio *folio = page_folio(page);
+	unsigned long idx = folio_page_idx(folio, page);
+
+	if (run->nr != nr || run->pfn + at != page_to_pfn(page))
+		return false;
+	if (idx < at || folio_nr_pages(folio) - (idx - at) < nr)
+		return false;
+	return !(p->flags & FOLL_WRITE && !run->writable) && !run_needs_marks(run, folio);
+}
+
+static bool pair_fits(const struct pinner *p)
+{
+	return p->stride > PAGE_SIZE && IS_ALIGNED(p->addr, p->stride) &&
+	       (p->end - p->addr) / 2 >= p->stride && sink_room(&p->sink) >= 2;
+}
+
+/*
+ * Takes note of two leaves, of which pages[0] and pages[1] hold a pin each; on
+ * failure lets go of what is not in the sink.
+ */
+static int pair_note(struct pinner *p, const struct phyr_leaf_run runs[2])
+{
+	struct page *first = pfn_to_page(runs[0].pfn), *second = p->pages[1];
+	unsigned long nr = runs[0].nr;
+	int ret;
+
+	ret = pin_more(page_folio(first), nr);
+	if (ret) {
+		unpin_user_pages(p->pages, 2);
+		return ret;
+	}
+	ret = pin_more(page_folio(second), nr);
+	if (ret) {
+		unpin_user_page(second);
+		unpin_user_page_range_dirty_lock(first, nr, false);
+		return ret;
+	}
+	ret = pin_note(p, runs[0].pfn, nr, page_kind(first));
+	if (ret)
+		unpin_user_page_range_dirty_lock(first, nr, false);
+	else
+		ret = pin_note(p, runs[1].pfn, nr, page_kind(second));
+	if (ret)
+		unpin_user_page_range_dirty_lock(second, nr, false);
 	return ret;
+}
+
+/*
+ * Pins two whole leaves of the size that the last one had, with one question
+ * to GUP: about the last page of the first and the first page of the second.
+ */
+static int pin_pair(struct pinner *p)
+{
+	unsigned long nr = p->stride / PAGE_SIZE;
+	struct phyr_leaf_run runs[2];
+	long got = gup(p, p->addr + p->stride - PAGE_SIZE, 2);
+
+	if (got == 2) {
+		phyr_leaf_runs(p->mm, p->addr, nr, runs, 2);
+		if (run_whole(p, &runs[0], p->pages[0], nr - 1, nr) &&
+		    run_whole(p, &runs[1], p->pages[1], 0, nr))
+			return pair_note(p, runs);
+	}
+	if (got > 0)
+		unpin_user_pages(p->pages, got);
+	p->stride = 0;
+	return pin_leaf(p);
 }
 
 /* How many of @pages, from the first on, are contiguous and of one kind. */
@@ -237,15 +323,21 @@ static unsigned int pages_run(struct page **pages, unsigned int nr)
 	return i;
 }
 
+/*
+ * Begins with few pages, so that a small hole between large folios is soon
+ * behind; as long as there are only small ones, batches grow.
+ */
 static int pin_batch(struct pinner *p)
 {
 	unsigned int i, nr;
-	long got = gup(p, min_t(unsigned long, pages_wanted(p), p->max_pages));
+	unsigned int max = min3(p->batch, p->max_pages, sink_room(&p->sink));
+	long got = gup(p, p->addr & PAGE_MASK, min_t(unsigned long, pages_left(p), max));
 	int ret;
 
 	if (got <= 0)
 		return got ? got : -EFAULT;
 	p->leaf = folio_test_large(page_folio(p->pages[got - 1]));
+	p->batch = p->leaf ? PIN_FEW : min_t(unsigned int, 2 * p->batch, PIN_BATCH);
 	for (i = 0; i < got; i += nr) {
 		nr = pages_run(p->pages + i, got - i);
 		ret = pin_note(p, page_to_pfn(p->pages[i]), nr, page_kind(p->pages[i]));
@@ -260,7 +352,7 @@ static int pin_batch(struct pinner *p)
 static int pin_pfnmap(struct pinner *p)
 {
 	unsigned long pfn;
-	long nr = phyr_pfnmap_run(p->mm, p->addr & PAGE_MASK, pages_wanted(p),
+	long nr = phyr_pfnmap_run(p->mm, p->addr & PAGE_MASK, pages_left(p),
 				  p->flags, &pfn);
 
 	return nr < 0 ? nr : pin_note(p, pfn, nr, PHYR_MMIO);
@@ -271,7 +363,7 @@ static void pages_alloc(struct pinner *p)
 {
 	p->pages = p->few;
 	p->max_pages = PIN_FEW;
-	if (pages_wanted(p) <= PIN_FEW)
+	if (pages_left(p) <= PIN_FEW)
 		return;
 	p->pages = (struct page **)__get_free_page(GFP_KERNEL | __GFP_NOWARN);
 	if (p->pages)
@@ -286,6 +378,13 @@ static void pages_free(struct pinner *p)
 		free_page((unsigned long)p->pages);
 }
 
+static int pin_step(struct pinner *p)
+{
+	if (!p->leaf)
+		return pin_batch(p);
+	return pair_fits(p) ? pin_pair(p) : pin_leaf(p);
+}
+
 /* Pins until the end of the range or of the sink; 0, or why it stopped. */
 static int pin_run(struct pinner *p)
 {
@@ -293,12 +392,13 @@ static int pin_run(struct pinner *p)
 
 	pages_alloc(p);
 	p->leaf = true;
-	while (!ret && p->addr < p->end && (p->sink.list || p->sink.nr < p->sink.max)) {
+	p->batch = PIN_FEW;
+	while (!ret && p->addr < p->end && sink_room(&p->sink)) {
 		if (fatal_signal_pending(current)) {
 			ret = -EINTR;
 			break;
 		}
-		ret = p->leaf ? pin_leaf(p) : pin_batch(p);
+		ret = pin_step(p);
 		if (ret == -EFAULT)
 			ret = pin_pfnmap(p);
 		cond_resched();
@@ -339,16 +439,19 @@ static long pin_array(struct mm_struct *mm, bool remote, unsigned long start, si
 	return p.sink.nr ? p.sink.nr : ret;
 }
 
-static void unpin_range(phys_addr_t addr, size_t len, enum phyr_kind kind, bool make_dirty);
+static void unpin_some(const struct phyr *phyrs, unsigned int nr, bool make_dirty);
 
 /* Lets go of what a list has from @offset on, and forgets it. */
 static void unpin_list_from(struct phyr_list *list, u64 offset, bool make_dirty)
 {
+	struct phyr phyrs[UNPIN_FEW];
 	struct phyr_iter it;
-	struct phyr phyr;
+	unsigned int nr;
 
-	phyr_list_for_each_slice(list, offset, ~0ULL, it, phyr)
-		unpin_range(phyr.addr, phyr.len, it.kind, make_dirty);
+	phyr_iter_init(&it, list, offset, ~0ULL);
+	while ((nr = phyr_iter_fill(&it, phyrs, UNPIN_FEW)))
+		if (it.kind != PHYR_MMIO)
+			unpin_some(phyrs, nr, make_dirty);
 	phyr_list_truncate(list, offset);
 }
 
@@ -463,17 +566,42 @@ int pin_user_phyr_list_remote(struct phyr_list *list, struct mm_struct *mm,
 }
 EXPORT_SYMBOL_GPL(pin_user_phyr_list_remote);
 
-static void unpin_range(phys_addr_t addr, size_t len, enum phyr_kind kind, bool make_dirty)
+static void unpin_long(unsigned long pfn, unsigned long nr, bool make_dirty)
 {
-	unsigned long pfn = PHYS_PFN(addr), nr, step;
+	unsigned long step;
 
-	if (kind == PHYR_MMIO)
-		return;
-	for (nr = PHYS_PFN(addr + len - 1) - pfn + 1; nr; nr -= step, pfn += step) {
+	for (; nr; nr -= step, pfn += step) {
 		step = min(nr, UNPIN_STEP);
 		unpin_user_page_range_dirty_lock(pfn_to_page(pfn), step, make_dirty);
 		cond_resched();
 	}
+}
+
+/* One page that is dirty already, or need not be, takes the shortest way. */
+static void unpin_one(unsigned long pfn, bool make_dirty)
+{
+	struct folio *folio = pfn_folio(pfn);
+
+	if (make_dirty && !folio_test_dirty(folio))
+		unpin_user_page_range_dirty_lock(pfn_to_page(pfn), 1, true);
+	else
+		unpin_folio(folio);
+}
+
+/* Phyrs of memory with pages. */
+static void unpin_some(const struct phyr *phyrs, unsigned int nr, bool make_dirty)
+{
+	unsigned long pfn, last;
+
+	for (; nr; nr--, phyrs++) {
+		pfn = PHYS_PFN(phyrs->addr);
+		last = PHYS_PFN(phyrs->addr + phyrs->len - 1);
+		if (pfn == last)
+			unpin_one(pfn, make_dirty);
+		else
+			unpin_long(pfn, last - pfn + 1, make_dirty);
+	}
+	cond_resched();
 }
 
 /**
@@ -491,7 +619,8 @@ void unpin_user_phyrs_dirty_lock(const struct phyr *phyrs, unsigned int nr,
 				 bool make_dirty)
 {
 	for (; nr; nr--, phyrs++)
-		unpin_range(phyrs->addr, phyrs->len, phyr_kind_of(phyrs->addr), make_dirty);
+		if (phyr_kind_of(phyrs->addr) != PHYR_MMIO)
+			unpin_some(phyrs, 1, make_dirty);
 }
 EXPORT_SYMBOL_GPL(unpin_user_phyrs_dirty_lock);
 

@@ -95,11 +95,14 @@ struct phyr_list {
 	bool sealed;
 };
 
+#define PHYR_ITER_AHEAD	16
+
 /**
  * struct phyr_iter - a position in a list, and where to stop
  * @kind: the &enum phyr_kind of the phyr that phyr_iter_next() gave last
  *
- * The other fields are private.
+ * The other fields are private.  The iterator reads some phyrs of one kind
+ * ahead, so it takes a few hundred bytes of stack.
  */
 struct phyr_iter {
 	const struct phyr_list *list;
@@ -108,6 +111,9 @@ struct phyr_iter {
 	u64 pos;
 	u64 end;
 	enum phyr_kind kind;
+	unsigned int used;
+	unsigned int filled;
+	struct phyr ahead[PHYR_ITER_AHEAD];
 };
 
 void phyr_list_init(struct phyr_list *list);
@@ -122,7 +128,39 @@ bool phyr_list_find(const struct phyr_list *list, u64 offset,
 
 void phyr_iter_init(struct phyr_iter *it, const struct phyr_list *list,
 		    u64 offset, u64 len);
-bool phyr_iter_next(struct phyr_iter *it, struct phyr *phyr);
+unsigned int phyr_iter_fill(struct phyr_iter *it, struct phyr *phyrs, unsigned int max);
+
+/**
+ * phyr_iter_next - the next phyr of a slice
+ * @it: the iterator
+ * @phyr: set to the phyr, cut to the slice at both ends
+ *
+ * Context: any.
+ * Return: true, and false at the end of the slice, with @phyr unchanged.
+ */
+static inline bool phyr_iter_next(struct phyr_iter *it, struct phyr *phyr)
+{
+	if (it->used == it->filled) {
+		it->used = 0;
+		it->filled = phyr_iter_fill(it, it->ahead, PHYR_ITER_AHEAD);
+		if (!it->filled)
+			return false;
+	}
+	*phyr = it->ahead[it->used++];
+	return true;
+}
+
+/**
+ * phyr_iter_more - is there anything left
+ * @it: the iterator
+ *
+ * Context: any.
+ * Return: whether phyr_iter_next() will give another phyr.
+ */
+static inline bool phyr_iter_more(const struct phyr_iter *it)
+{
+	return it->used < it->filled || it->pos < it->end;
+}
 
 /**
  * phyr_list_len - length of what a list describes
