@@ -57,7 +57,8 @@ static u64 pick_len(struct input *in)
 	case 5: return 4095 + n;
 	case 6: case 7: return (n + 1) << 21;
 	case 8: case 9: return (n % 4 + 1) << 30 & SIZE_MAX;
-	case 10: return (0xfffe + n % 4) << (n & 4 ? 21 : 12) & SIZE_MAX;
+	case 10: return (n % 4 + 0xfffe) << 12;
+	case 11: return (n % 4 + 0xfffe) << 21 & SIZE_MAX;
 	default: return (n + 1) << 12;
 	}
 }
@@ -214,7 +215,9 @@ static void op_slice(struct fuzz *f, unsigned int n)
 	u64 offset = pick_offset(f), len = pick_slice_len(f, offset, n);
 
 	if (may_walk(f))
-		check(model_slice_matches(&f->model, &f->list, offset, len));
+		check(n & 2 ? model_slice_matches(&f->model, &f->list, offset, len) :
+			      model_fill_matches(&f->model, &f->list, offset, len,
+						 1 + n * MODEL_FILL_MAX / 16));
 }
 
 /* A list of terabytes is not to be cut into single bytes. */

@@ -139,6 +139,51 @@ static bool kinds_match(const struct model *m, const struct phyr_list *list)
 	       same("kinds never held", kinds & ~m->kinds, 0);
 }
 
+/* What phyr_iter_fill() gave last, and how much of it is compared. */
+struct batch {
+	struct phyr phyrs[MODEL_FILL_MAX + 1];
+	unsigned int nr;
+	unsigned int used;
+};
+
+/* Fills an empty batch anew; the phyr behind the last one must stay as it is. */
+static bool refill(struct batch *batch, struct phyr_iter *it, unsigned int max)
+{
+	struct phyr *guard = &batch->phyrs[max];
+
+	if (batch->used < batch->nr)
+		return true;
+	guard->addr = 1;
+	guard->len = 2;
+	batch->used = 0;
+	batch->nr = phyr_iter_fill(it, batch->phyrs, max);
+	return same("phyr_iter_fill()", batch->nr && batch->nr <= max, true) &&
+	       same("the phyr behind", guard->addr == 1 && guard->len == 2, true);
+}
+
+bool model_fill_matches(const struct model *m, const struct phyr_list *list,
+			u64 offset, u64 len, unsigned int max)
+{
+	u64 start = 0, end = slice_end(m, offset, len);
+	struct batch batch = { .nr = 0 };
+	struct phyr_iter it;
+	size_t i;
+
+	phyr_iter_init(&it, list, offset, len);
+	for (i = 0; i < m->nr; start += m->range[i++].len) {
+		struct range r = cut_range(m->range[i], start, offset, end);
+
+		if (!r.len)
+			continue;
+		if (!refill(&batch, &it, max) ||
+		    !same_phyr(&batch.phyrs[batch.used++], it.kind, r))
+			return false;
+	}
+	return same("what is left", batch.nr - batch.used, 0) &&
+	       same("the end", phyr_iter_fill(&it, batch.phyrs, max), 0) &&
+	       same("the end, again", phyr_iter_fill(&it, batch.phyrs, max), 0);
+}
+
 bool model_matches(const struct model *m, const struct phyr_list *list)
 {
 	return same("phyr_list_len()", phyr_list_len(list), m->len) &&

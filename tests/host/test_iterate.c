@@ -5,6 +5,9 @@
 static void check_slice(const struct pair *p, u64 offset, u64 len)
 {
 	assert_true(model_slice_matches(&p->model, &p->list, offset, len));
+	assert_true(model_fill_matches(&p->model, &p->list, offset, len, 1));
+	assert_true(model_fill_matches(&p->model, &p->list, offset, len, 7));
+	assert_true(model_fill_matches(&p->model, &p->list, offset, len, MODEL_FILL_MAX));
 }
 
 static void check_find(const struct pair *p, u64 offset)
