@@ -36,6 +36,12 @@ void list_fill(struct phyr_list *list, pattern_fn pattern, unsigned int from, un
 	}
 }
 
+void pair_seal(struct pair *p)
+{
+	phyr_list_seal(&p->list);
+	p->model.sealed = true;
+}
+
 void pair_truncate(struct pair *p, u64 len)
 {
 	phyr_list_truncate(&p->list, len);

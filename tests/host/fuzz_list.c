@@ -197,6 +197,13 @@ static void op_trim(struct fuzz *f, unsigned int n)
 	check_cheap(f);
 }
 
+static void op_seal(struct fuzz *f, unsigned int n)
+{
+	(void)n;
+	phyr_list_seal(&f->list);
+	f->model.sealed = true;
+}
+
 static void op_find(struct fuzz *f, unsigned int n)
 {
 	u64 offset = n == 15 ? 0 : pick_offset(f);
@@ -250,7 +257,7 @@ static void op_segs(struct fuzz *f, unsigned int n)
 }
 
 static void (*const ops[16])(struct fuzz *f, unsigned int n) = {
-	op_append, op_append, op_append, op_append, op_append, op_append,
+	op_append, op_append, op_append, op_append, op_append, op_seal,
 	op_append_many, op_truncate, op_truncate, op_trim, op_find, op_find,
 	op_slice, op_slice, op_segs, op_segs,
 };

@@ -53,6 +53,7 @@ void pair_init(struct pair *p);
 void pair_free(struct pair *p);
 void pair_append(struct pair *p, struct range r);
 void pair_fill(struct pair *p, pattern_fn pattern, unsigned int from, unsigned int to);
+void pair_seal(struct pair *p);
 void pair_truncate(struct pair *p, u64 len);
 void pair_check(const struct pair *p);
 void list_fill(struct phyr_list *list, pattern_fn pattern, unsigned int from, unsigned int to);

@@ -47,10 +47,11 @@ int model_append(struct model *m, struct range r)
 		return -EINVAL;
 	if (r.len - 1 > PHYS_MAX - r.addr || m->len + r.len < m->len)
 		return -EOVERFLOW;
-	if (m->nr && merges(&m->range[m->nr - 1], r))
+	if (m->nr && !m->sealed && merges(&m->range[m->nr - 1], r))
 		m->range[m->nr - 1].len += r.len;
 	else
 		push(m, r);
+	m->sealed = false;
 	m->len += r.len;
 	m->kinds |= 1u << r.kind;
 	return 0;
@@ -64,6 +65,7 @@ void model_truncate(struct model *m, u64 len)
 
 		last->len -= cut;
 		m->len -= cut;
+		m->sealed = false;
 		if (!last->len)
 			m->nr--;
 	}

@@ -23,6 +23,7 @@ struct model {
 	size_t max;
 	u64 len;
 	unsigned int kinds;		/* ever held */
+	bool sealed;			/* the last range does not grow */
 };
 
 void model_free(struct model *m);

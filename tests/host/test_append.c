@@ -80,6 +80,39 @@ static void test_kinds_do_not_merge(void **state)
 		}
 }
 
+/* A seal holds until something comes after it, or is cut off before it. */
+static void test_sealed_does_not_merge(void **state)
+{
+	struct pair p;
+
+	(void)state;
+	pair_init(&p);
+	pair_seal(&p);
+	pair_append(&p, range(0, 100, PHYR_RAM));
+	pair_append(&p, range(100, 100, PHYR_RAM));
+	assert_int_equal(phyr_list_nr(&p.list), 1);
+	pair_seal(&p);
+	pair_truncate(&p, 200);
+	host_fail_at(1);
+	assert_int_equal(append(&p.list, 200, 100, PHYR_RAM), -ENOMEM);
+	assert_true(host_fail_done());
+	pair_append(&p, range(200, 100, PHYR_RAM));
+	pair_append(&p, range(300, 100, PHYR_RAM));
+	assert_int_equal(phyr_list_nr(&p.list), 2);
+	pair_check(&p);
+
+	pair_seal(&p);
+	pair_truncate(&p, 399);
+	pair_append(&p, range(399, 1, PHYR_RAM));
+	assert_int_equal(phyr_list_nr(&p.list), 2);
+	pair_seal(&p);
+	pair_truncate(&p, 200);
+	pair_append(&p, range(200, 100, PHYR_RAM));
+	assert_int_equal(phyr_list_nr(&p.list), 1);
+	pair_check(&p);
+	pair_free(&p);
+}
+
 static void test_bad_arguments(void **state)
 {
 	struct pair p;
@@ -294,6 +327,7 @@ int run_append_tests(void)
 		host_test(test_adjacent_merge),
 		host_test(test_others_do_not_merge),
 		host_test(test_kinds_do_not_merge),
+		host_test(test_sealed_does_not_merge),
 		host_test(test_bad_arguments),
 		host_test(test_top_of_address_space),
 		host_test(test_whole_address_space),
