@@ -79,7 +79,7 @@ step() {
 	pid=$!
 	set +m
 	# shellcheck disable=SC2064 # this step's pid, now
-	trap "kill -- -$pid 2>/dev/null; wait $pid 2>/dev/null; exit 130" INT TERM
+	trap "kill -- -$pid 2>/dev/null; wait $pid 2>/dev/null || true; exit 130" INT TERM
 	show_progress "$words" "$pid" "$start"
 	wait "$pid" || status=$?
 	trap - INT TERM
