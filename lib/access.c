@@ -58,6 +58,8 @@ PHYR_EXPORT int phyr_map(int region, unsigned int access, void **addr, size_t *l
 	size = lseek(region, 0, SEEK_END);
 	if (size < 0)
 		return -errno;
+	if ((uintmax_t)size > SIZE_MAX)
+		return -EOVERFLOW;
 	map = mmap(NULL, (size_t)size, prot, MAP_SHARED, region, 0);
 	if (map == MAP_FAILED)
 		return -errno;

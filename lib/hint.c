@@ -23,8 +23,8 @@ static const struct hint hints[] = {
 	{ EFAULT, "nothing is mapped in a part of the range, or it may not be written: "
 		  "read-only memory, and files on most file systems, can be pinned without "
 		  "PHYR_PIN_WRITE" },
-	{ EOPNOTSUPP, "the kernel does not let this memory stay pinned (a file system that "
-		      "writes back, or a driver's own pages)" },
+	{ EOPNOTSUPP, "the kernel does not let this memory stay pinned: a file on a DAX file "
+		      "system, or a driver's own pages" },
 	{ EINVAL, "wrong argument: a length of 0, an unknown flag, a descriptor that is no "
 		  "region, or a region that does not consist of whole pages" },
 	{ EOVERFLOW, "the range passes the end of the address space" },
@@ -34,6 +34,7 @@ static const struct hint hints[] = {
 	{ E2BIG, "the program knows a newer /dev/phyr than the module that is loaded: "
 		 "update the module" },
 	{ ENOTTY, "that is no /dev/phyr, or the loaded module is older than this call" },
+	{ EHWPOISON, "a part of that memory is broken, the kernel has put it out of use" },
 	{ EINTR, "the process is being killed" },
 };
 
