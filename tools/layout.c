@@ -245,24 +245,20 @@ static void add_to_total(struct mapping *total, const struct mapping *map)
 }
 
 /* Pictures are kept of the largest mappings only. */
-static void drop_smallest_picture(struct layout *layout, size_t upto)
+static void keep_picture(struct layout *layout, struct mapping *map)
 {
-	struct mapping *smallest = NULL;
-	size_t i, pictures = 0;
+	struct mapping **pictured = layout->pictured;
+	unsigned int i, smallest = 0;
 
-	for (i = 0; i <= upto; i++) {
-		struct mapping *map = &layout->maps[i];
-
-		if (!map->picture)
-			continue;
-		pictures++;
-		if (!smallest || map->cost.bytes < smallest->cost.bytes)
-			smallest = map;
-	}
-	if (pictures <= SVG_MAPPINGS)
+	pictured[layout->nr_pictured++] = map;
+	if (layout->nr_pictured <= SVG_MAPPINGS)
 		return;
-	picture_free(smallest->picture);
-	smallest->picture = NULL;
+	for (i = 1; i < layout->nr_pictured; i++)
+		if (pictured[i]->cost.bytes < pictured[smallest]->cost.bytes)
+			smallest = i;
+	picture_free(pictured[smallest]->picture);
+	pictured[smallest]->picture = NULL;
+	pictured[smallest] = pictured[--layout->nr_pictured];
 }
 
 static int survey_process(struct layout *layout, struct pagemap *pm, bool pictures)
@@ -280,8 +276,8 @@ static int survey_process(struct layout *layout, struct pagemap *pm, bool pictur
 		s.map = &layout->maps[progress.map];
 		ret = survey_mapping(&s, pictures);
 		add_to_total(&layout->total, s.map);
-		if (pictures)
-			drop_smallest_picture(layout, progress.map);
+		if (s.map->picture)
+			keep_picture(layout, s.map);
 		progress_tick(&progress);
 	}
 	progress_end(&progress);

@@ -37,6 +37,8 @@ struct mapping {
 	struct picture *picture;
 };
 
+#define SVG_MAPPINGS	40
+
 struct layout {
 	int pid;
 	char comm[32];
@@ -45,6 +47,8 @@ struct layout {
 	struct mapping *maps;
 	size_t nr;
 	struct mapping total;
+	struct mapping *pictured[SVG_MAPPINGS + 1];
+	unsigned int nr_pictured;
 };
 
 /* 8 bytes, a pointer, for each page: what phyrs replace */
@@ -64,8 +68,6 @@ static inline const char *short_name(const char *path)
 }
 
 /* svg.c */
-#define SVG_MAPPINGS	40
-
 struct picture *picture_new(const struct cost_list *list, uint64_t bytes);
 void picture_free(struct picture *picture);
 int svg_write(const char *path, const struct layout *layout);

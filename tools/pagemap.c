@@ -65,6 +65,7 @@ struct pm_scan_arg {
 struct pagemap {
 	int fd;
 	int flags_fd;			/* of /proc/kpageflags, or -1 */
+	uint64_t flags_mask;		/* those that mean something */
 	uint64_t page_size;
 	uint64_t entries[ENTRIES];
 	struct page_region regions[REGIONS];
@@ -91,6 +92,56 @@ const char *const page_kind_names[NR_PAGE_KINDS] = {
 	[PAGE_DEVICE] = "device",
 };
 
+/* Entries of 8 bytes from entry @index on; how many, 0 at the end or on errors. */
+static size_t read_entries(int fd, uint64_t index, uint64_t *entries, size_t nr)
+{
+	ssize_t got;
+
+	if (index > INT64_MAX / sizeof(*entries))
+		return 0;
+	do {
+		got = pread(fd, entries, nr * sizeof(*entries),
+			    (off_t)(index * sizeof(*entries)));
+	} while (got < 0 && errno == EINTR);
+	return got < 0 ? 0 : (size_t)got / sizeof(*entries);
+}
+
+/* The page frame of a page that is sure to be there; 0 if it may not be known. */
+static uint64_t own_frame(void)
+{
+	uint64_t entry = 0, page_size = (uint64_t)sysconf(_SC_PAGESIZE);
+	volatile char here = 0;
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return 0;
+	here = 1;
+	read_entries(fd, (uintptr_t)&here / page_size, &entry, 1);
+	close(fd);
+	return entry & ENTRY_PFN;
+}
+
+/**
+ * pagemap_shows_addresses - may this process see physical addresses?
+ *
+ * Without CAP_SYS_ADMIN every entry has the page frame 0, that of no page of
+ * any process.
+ */
+bool pagemap_shows_addresses(void)
+{
+	return own_frame();
+}
+
+/* Some kernels (6.12) say of all anonymous memory that it is KSM's. */
+static uint64_t meaningful_flags(int flags_fd)
+{
+	uint64_t flags = 0;
+
+	if (flags_fd >= 0)
+		read_entries(flags_fd, own_frame(), &flags, 1);
+	return ~(flags & 1ULL << KPF_KSM);
+}
+
 /**
  * pagemap_open - get ready to look at a process
  * @proc_pid: descriptor of its directory in /proc
@@ -107,6 +158,7 @@ struct pagemap *pagemap_open(int proc_pid)
 		return NULL;
 	}
 	pm->flags_fd = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
+	pm->flags_mask = meaningful_flags(pm->flags_fd);
 	pm->page_size = (uint64_t)sysconf(_SC_PAGESIZE);
 	return pm;
 }
@@ -127,40 +179,6 @@ bool pagemap_has_flags(const struct pagemap *pm)
 uint64_t pagemap_page_size(const struct pagemap *pm)
 {
 	return pm->page_size;
-}
-
-/* Entries of 8 bytes from entry @index on; how many, 0 at the end or on errors. */
-static size_t read_entries(int fd, uint64_t index, uint64_t *entries, size_t nr)
-{
-	ssize_t got;
-
-	if (index > INT64_MAX / sizeof(*entries))
-		return 0;
-	do {
-		got = pread(fd, entries, nr * sizeof(*entries),
-			    (off_t)(index * sizeof(*entries)));
-	} while (got < 0 && errno == EINTR);
-	return got < 0 ? 0 : (size_t)got / sizeof(*entries);
-}
-
-/**
- * pagemap_shows_addresses - may this process see physical addresses?
- *
- * Without CAP_SYS_ADMIN every entry has the page frame 0, that of no page of
- * any process.  A page of one's own is sure to be there.
- */
-bool pagemap_shows_addresses(void)
-{
-	uint64_t entry = 0, page_size = (uint64_t)sysconf(_SC_PAGESIZE);
-	volatile char here = 0;
-	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return false;
-	here = 1;
-	read_entries(fd, (uintptr_t)&here / page_size, &entry, 1);
-	close(fd);
-	return entry & ENTRY_PFN;
 }
 
 static int walk_flush(struct walk *w)
@@ -353,12 +371,12 @@ static void count_block(struct pagemap *pm, uint64_t pfn, size_t nr, bool file,
 	size_t got, i;
 
 	if (nr == BLOCK && block_is_one_folio(pm, pfn, flags)) {
-		kinds->pages[flags_kind(flags[0], file)] += nr;
+		kinds->pages[flags_kind(flags[0] & pm->flags_mask, file)] += nr;
 		return;
 	}
 	got = read_entries(pm->flags_fd, pfn, flags, nr);
 	for (i = 0; i < got; i++)
-		kinds->pages[flags_kind(flags[i], file)]++;
+		kinds->pages[flags_kind(flags[i] & pm->flags_mask, file)]++;
 	kinds->pages[PAGE_DEVICE] += nr - got;	/* past all RAM */
 }
 

@@ -58,7 +58,7 @@ struct pinned {
 typedef void (*range_fn)(const struct phyr_range *range, void *ctx);
 
 /* Calls @fn for each physical range; 0 or a negative errno. */
-static int for_each_range(const struct pinned *p, range_fn fn, void *ctx)
+static int walk_ranges(const struct pinned *p, range_fn fn, void *ctx)
 {
 	struct phyr_range *ranges = calloc(RANGES_BATCH, sizeof(*ranges));
 	uint64_t offset = 0;
@@ -93,7 +93,7 @@ static void find_largest(struct pinned *p)
 	p->largest = 0;
 	if (p->query.phyrs == 1)
 		p->largest = p->query.bytes;
-	else if (for_each_range(p, note_largest, &p->largest))
+	else if (walk_ranges(p, note_largest, &p->largest))
 		p->largest = 0;
 }
 
@@ -178,7 +178,7 @@ static int print_table(const struct pin_args *args, const struct pinned *p)
 	if (!args->ranges)
 		return 0;
 	printf("\n  physical address     length  kind\n");
-	return for_each_range(p, print_range, NULL);
+	return walk_ranges(p, print_range, NULL);
 }
 
 /* JSON */
@@ -253,7 +253,7 @@ static int print_json(const struct pin_args *args, const struct pinned *p)
 	json_add_u64(root, "pin_ns", p->pin_ns);
 	if (args->ranges) {
 		ranges = json_object_new_array();
-		ret = for_each_range(p, json_range, ranges);
+		ret = walk_ranges(p, json_range, ranges);
 		json_object_object_add(root, "ranges", ranges);
 	}
 	if (!ret)

@@ -295,29 +295,25 @@ static int by_size(const void *a, const void *b)
 	return left->start < right->start ? -1 : 1;
 }
 
-/* The mappings that have a picture, the largest first; @left has none. */
-static size_t pick(const struct layout *layout, const struct mapping **picked, size_t *left)
+static size_t without_picture(const struct layout *layout)
 {
 	size_t nr = 0, i;
 
-	*left = 0;
-	for (i = 0; i < layout->nr; i++) {
-		if (layout->maps[i].picture)
-			picked[nr++] = &layout->maps[i];
-		else
-			*left += !!layout->maps[i].cost.phyrs;
-	}
-	qsort(picked, nr, sizeof(picked[0]), by_size);
+	for (i = 0; i < layout->nr; i++)
+		nr += layout->maps[i].cost.phyrs && !layout->maps[i].picture;
 	return nr;
 }
 
 static void put_all(FILE *f, const struct layout *layout)
 {
-	const struct mapping *picked[SVG_MAPPINGS];
-	size_t left, nr = pick(layout, picked, &left), i;
-	unsigned int y = ROWS_Y;
+	unsigned int nr = layout->nr_pictured, y = ROWS_Y, i;
+	const struct mapping *sorted[ARRAY_SIZE(layout->pictured)];
+	size_t left = without_picture(layout);
 
-	put_header(f, layout, ROWS_Y + (unsigned int)nr * ROW + 36);
+	for (i = 0; i < nr; i++)
+		sorted[i] = layout->pictured[i];
+	qsort(sorted, nr, sizeof(sorted[0]), by_size);
+	put_header(f, layout, ROWS_Y + nr * ROW + 36);
 	put_legend(f);
 	if (layout->total.cost.bytes)
 		put_total(f, layout);
@@ -328,7 +324,7 @@ static void put_all(FILE *f, const struct layout *layout)
 		   "<text class=\"soft\" x=\"%u\" y=\"179\">present in phyrs</text>\n",
 		MARGIN, WIDTH - MARGIN, BAR_X - 14, BAR_X, BAR_X + BAR_WIDTH + 14);
 	for (i = 0; i < nr; i++, y += ROW)
-		put_mapping(f, picked[i], y);
+		put_mapping(f, sorted[i], y);
 	if (left)
 		fprintf(f, "<text class=\"soft\" x=\"%u\" y=\"%u\">and %zu smaller mappings"
 			   "</text>\n", BAR_X, y + 14, left);
