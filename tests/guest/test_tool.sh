@@ -237,6 +237,9 @@ layout_tests() {
 		    sum(c["bytes"] for c in m["classes"].values()) == m["present_bytes"] and
 		    sum(c["phyrs"] for c in m["classes"].values()) == m["phyrs"]
 		    for m in d["mappings"])' phyr layout "$holder" --json
+	ok "anonymous memory is called so" json 'any(m["name"] == "[stack]" and
+		set(m["kinds"]) <= {"anon", "anon-large"} for m in d["mappings"])' \
+		phyr layout "$holder" --json
 	ok "layout --all has more" json 'any(not m["phyrs"] for m in d["mappings"])' \
 		phyr layout "$holder" --json --all
 	ok "layout --svg" exits 0 "" phyr layout "$holder" --svg "$dir/picture.svg"
