@@ -69,16 +69,19 @@ struct phyr_node {
 #define PHYR_NODE_MAX	\
 	((PHYR_OBJ_MAX - sizeof(struct phyr_node)) / sizeof(struct phyr_slot))
 
+static size_t leaf_entry_size(unsigned int shift)
+{
+	return shift ? sizeof(struct phyr_packed) : sizeof(struct phyr_wide);
+}
+
 static size_t leaf_size(const struct phyr_leaf *leaf)
 {
-	return sizeof(*leaf) + leaf->max *
-		(leaf->shift ? sizeof(struct phyr_packed) : sizeof(struct phyr_wide));
+	return sizeof(*leaf) + leaf->max * leaf_entry_size(leaf->shift);
 }
 
 static size_t leaf_used(const struct phyr_leaf *leaf)
 {
-	return sizeof(*leaf) + leaf->nr *
-		(leaf->shift ? sizeof(struct phyr_packed) : sizeof(struct phyr_wide));
+	return sizeof(*leaf) + leaf->nr * leaf_entry_size(leaf->shift);
 }
 
 static size_t node_size(const struct phyr_node *node)
@@ -174,19 +177,46 @@ static u64 leaf_entry_end(const struct phyr_list *list,
 	return leaf_end(list, leaf);
 }
 
-static struct phyr_leaf *leaf_new(struct phyr_list *list, unsigned int shift, gfp_t gfp)
+/* The first leaf lies in the list head. */
+static bool leaf_inside(const struct phyr_list *list, const struct phyr_leaf *leaf)
 {
-	size_t size = PHYR_OBJ_MIN, entry = shift ? sizeof(struct phyr_packed) :
-						    sizeof(struct phyr_wide);
-	const struct phyr_leaf *tail = list->tail;
-	struct phyr_leaf *leaf;
-	size_t max;
+	return (const void *)leaf == list->first_leaf;
+}
 
-	if (tail && tail->nr == tail->max && !tail->shift == !shift)
+static struct phyr_leaf *leaf_alloc(struct phyr_list *list, unsigned int shift,
+				    size_t *max, gfp_t gfp)
+{
+	const struct phyr_leaf *tail = list->tail;
+	size_t size = PHYR_OBJ_MIN;
+	struct phyr_leaf *leaf;
+
+	if (!tail) {
+		*max = (sizeof(list->first_leaf) - sizeof(*leaf)) / leaf_entry_size(shift);
+		return (void *)list->first_leaf;
+	}
+	if (tail->nr == tail->max && !tail->shift == !shift)
 		while (size < PHYR_OBJ_MAX && size < 2 * leaf_used(tail))
 			size *= 2;
-	max = (size - sizeof(*leaf)) / entry;
-	leaf = kmalloc(sizeof(*leaf) + max * entry, gfp);
+	*max = (size - sizeof(*leaf)) / leaf_entry_size(shift);
+	leaf = kmalloc(sizeof(*leaf) + *max * leaf_entry_size(shift), gfp);
+	if (leaf)
+		list->bytes += sizeof(*leaf) + *max * leaf_entry_size(shift);
+	return leaf;
+}
+
+static void leaf_free(struct phyr_list *list, struct phyr_leaf *leaf)
+{
+	if (leaf_inside(list, leaf))
+		return;
+	list->bytes -= leaf_size(leaf);
+	kfree(leaf);
+}
+
+static struct phyr_leaf *leaf_new(struct phyr_list *list, unsigned int shift, gfp_t gfp)
+{
+	size_t max;
+	struct phyr_leaf *leaf = leaf_alloc(list, shift, &max, gfp);
+
 	if (!leaf)
 		return NULL;
 	leaf->next = NULL;
@@ -327,10 +357,9 @@ static struct phyr_leaf *leaf_append(struct phyr_list *list, gfp_t gfp)
 	if (!leaf)
 		return NULL;
 	if (tree_insert(list, leaf, gfp)) {
-		kfree(leaf);
+		leaf_free(list, leaf);
 		return NULL;
 	}
-	list->bytes += leaf_size(leaf);
 	if (list->tail)
 		list->tail->next = leaf;
 	else
@@ -352,20 +381,56 @@ static int close_open(struct phyr_list *list, gfp_t gfp)
 	return 0;
 }
 
-static bool open_merges(const struct phyr_list *list, phys_addr_t addr, size_t len,
+/* The range must not pass the end of the address space, nor the list 2^64. */
+static int range_check(const struct phyr *phyr, u64 start)
+{
+	if (!phyr->len)
+		return -EINVAL;
+	if (phyr->addr > (phys_addr_t)~0ULL - (phyr->len - 1) || start > ~0ULL - phyr->len)
+		return -EOVERFLOW;
+	return 0;
+}
+
+/* No range but the first can begin at address 0, where another may have ended. */
+static bool open_merges(const struct phyr_list *list, const struct phyr *phyr,
 			enum phyr_kind kind)
 {
-	return list->open.len && !list->sealed && list->open_kind == kind &&
-	       addr > list->open.addr && addr - list->open.addr == list->open.len &&
-	       list->open.len + len > len;
+	return list->open.addr + (phys_addr_t)list->open.len == phyr->addr && phyr->addr &&
+	       list->open_kind == kind && !list->sealed && list->open.len &&
+	       list->open.len + phyr->len > phyr->len;
+}
+
+static int append_one(struct phyr_list *list, const struct phyr *phyr, enum phyr_kind kind,
+		      gfp_t gfp)
+{
+	u64 start = phyr_list_len(list);
+	int ret = range_check(phyr, start);
+
+	if (ret)
+		return ret;
+	if (open_merges(list, phyr, kind)) {
+		list->open.len += phyr->len;
+		return 0;
+	}
+	if (list->open.len) {
+		ret = close_open(list, gfp);
+		if (ret)
+			return ret;
+	}
+	list->open = *phyr;
+	list->open_start = start;
+	list->open_kind = (u8)kind;
+	list->sealed = false;
+	list->nr++;
+	return 0;
 }
 
 /**
- * phyr_list_append - add a range to the end of a list
+ * phyr_list_append_many - add ranges to the end of a list
  * @list: the list
- * @addr: physical address of the range
- * @len: its length in bytes, not 0
- * @kind: what memory it is
+ * @phyrs: the ranges
+ * @nr: how many
+ * @kind: what memory they all are
  * @gfp: how to allocate storage
  *
  * A range that begins where the last phyr of the list ends, and is of its
@@ -374,36 +439,45 @@ static bool open_merges(const struct phyr_list *list, phys_addr_t addr, size_t l
  * Context: sleeps if @gfp allows it.
  * Return: 0; -EINVAL for a length of 0 or an unknown kind; -EOVERFLOW for a
  * range that passes the end of the address space, or a list longer than 2^64
- * bytes; -ENOMEM.  On failure the list is as it was.
+ * bytes; -ENOMEM.  On failure the list describes what it did before.
+ */
+int phyr_list_append_many(struct phyr_list *list, const struct phyr *phyrs,
+			  unsigned int nr, enum phyr_kind kind, gfp_t gfp)
+{
+	u64 before = phyr_list_len(list);
+	bool sealed = list->sealed;
+	int ret = 0;
+
+	if ((unsigned int)kind >= PHYR_NR_KINDS)
+		return -EINVAL;
+	for (; nr && !ret; nr--, phyrs++)
+		ret = append_one(list, phyrs, kind, gfp);
+	if (ret && phyr_list_len(list) != before) {
+		phyr_list_truncate(list, before);
+		list->sealed = sealed;
+	}
+	if (!ret)
+		list->kinds |= (u8)(1u << kind);
+	return ret;
+}
+
+/**
+ * phyr_list_append - add one range to the end of a list
+ * @list: the list
+ * @addr: physical address of the range
+ * @len: its length in bytes, not 0
+ * @kind: what memory it is
+ * @gfp: how to allocate storage
+ *
+ * Context: sleeps if @gfp allows it.
+ * Return: as phyr_list_append_many().
  */
 int phyr_list_append(struct phyr_list *list, phys_addr_t addr, size_t len,
 		     enum phyr_kind kind, gfp_t gfp)
 {
-	u64 start = phyr_list_len(list);
-	int ret;
+	const struct phyr phyr = { .addr = addr, .len = len };
 
-	if (!len || (unsigned int)kind >= PHYR_NR_KINDS)
-		return -EINVAL;
-	if (addr > (phys_addr_t)~0ULL - (len - 1) || start > ~0ULL - len)
-		return -EOVERFLOW;
-
-	if (open_merges(list, addr, len, kind)) {
-		list->open.len += len;
-		return 0;
-	}
-	if (list->open.len) {
-		ret = close_open(list, gfp);
-		if (ret)
-			return ret;
-	}
-	list->open.addr = addr;
-	list->open.len = len;
-	list->open_start = start;
-	list->open_kind = (u8)kind;
-	list->sealed = false;
-	list->kinds |= (u8)(1u << kind);
-	list->nr++;
-	return 0;
+	return phyr_list_append_many(list, &phyr, 1, kind, gfp);
 }
 
 /**
@@ -421,16 +495,18 @@ void phyr_list_seal(struct phyr_list *list)
 	list->sealed = true;
 }
 
-static void tree_free(void *child, unsigned int height)
+static void tree_free(struct phyr_list *list, void *child, unsigned int height)
 {
 	struct phyr_node *node = child;
 	unsigned int i;
 
-	if (height) {
-		for (i = 0; i < node->nr; i++)
-			tree_free(node->slot[i].child, height - 1);
+	if (!height) {
+		leaf_free(list, child);
+		return;
 	}
-	kfree(child);
+	for (i = 0; i < node->nr; i++)
+		tree_free(list, node->slot[i].child, height - 1);
+	kfree(node);
 }
 
 /**
@@ -444,7 +520,7 @@ static void tree_free(void *child, unsigned int height)
 void phyr_list_free(struct phyr_list *list)
 {
 	if (list->root)
-		tree_free(list->root, list->height);
+		tree_free(list, list->root, list->height);
 	phyr_list_init(list);
 }
 
@@ -667,8 +743,7 @@ static struct phyr_leaf *tree_cut(struct phyr_list *list, void **link,
 		if (leaf->start < start)
 			return leaf;
 		list->nr -= leaf->nr;
-		list->bytes -= leaf_size(leaf);
-		kfree(leaf);
+		leaf_free(list, leaf);
 		*link = NULL;
 		return NULL;
 	}
@@ -749,7 +824,7 @@ void phyr_list_trim(struct phyr_list *list, gfp_t gfp)
 	void **link = &list->root;
 	unsigned int level;
 
-	if (!old || old->nr == old->max)
+	if (!old || old->nr == old->max || leaf_inside(list, old))
 		return;
 	leaf = kmemdup(old, leaf_used(old), gfp);
 	if (!leaf)
@@ -768,7 +843,7 @@ void phyr_list_trim(struct phyr_list *list, gfp_t gfp)
 		prev = tree_find(list, old->start - 1);
 		prev->next = leaf;
 	}
-	list->bytes -= leaf_size(old) - leaf_size(leaf);
+	list->bytes += leaf_size(leaf);
 	list->tail = leaf;
-	kfree(old);
+	leaf_free(list, old);
 }

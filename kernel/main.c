@@ -12,6 +12,7 @@
 EXPORT_SYMBOL_GPL(phyr_list_init);
 EXPORT_SYMBOL_GPL(phyr_list_free);
 EXPORT_SYMBOL_GPL(phyr_list_append);
+EXPORT_SYMBOL_GPL(phyr_list_append_many);
 EXPORT_SYMBOL_GPL(phyr_list_seal);
 EXPORT_SYMBOL_GPL(phyr_list_truncate);
 EXPORT_SYMBOL_GPL(phyr_list_trim);

@@ -36,10 +36,11 @@
 #define PIN_FLAGS	(FOLL_WRITE | FOLL_LONGTERM)
 #define PIN_BATCH	(PAGE_SIZE / sizeof(struct page *))
 #define PIN_FEW		16
+#define PIN_GLUE	32
 #define UNPIN_FEW	32
 
-/* Unpin this many pages, then let others run: 1 GiB, or a quarter million folios. */
-#define UNPIN_STEP	(1UL << (30 - PAGE_SHIFT))
+/* Unpin 2 GiB, which is half a million folios at the most, then let others run. */
+#define UNPIN_STEP	(1UL << (31 - PAGE_SHIFT))
 
 /*
  * A folio's references are an int, and GUP warns when they go negative.  Leave
@@ -96,24 +97,27 @@ enum phyr_kind phyr_kind_of(phys_addr_t addr)
 }
 EXPORT_SYMBOL_GPL(phyr_kind_of);
 
-static int sink_add(struct pin_sink *sink, phys_addr_t addr, size_t len,
-		    enum phyr_kind kind)
+static void array_add(struct pin_sink *sink, const struct phyr *phyr, enum phyr_kind kind)
 {
-	struct phyr *last;
+	struct phyr *last = &sink->phyrs[sink->nr];
 
-	if (sink->list)
-		return phyr_list_append(sink->list, addr, len, kind, GFP_KERNEL_ACCOUNT);
-	if (sink->nr) {
-		last = &sink->phyrs[sink->nr - 1];
-		if (sink->kind == kind && last->addr + last->len == addr) {
-			last->len += len;
-			return 0;
-		}
+	if (sink->nr && sink->kind == kind && last[-1].addr + last[-1].len == phyr->addr) {
+		last[-1].len += phyr->len;
+		return;
 	}
-	sink->phyrs[sink->nr].addr = addr;
-	sink->phyrs[sink->nr].len = len;
+	*last = *phyr;
 	sink->kind = kind;
 	sink->nr++;
+}
+
+/* The caller has made sure that an array has room. */
+static int sink_add(struct pin_sink *sink, const struct phyr *phyrs, unsigned int nr,
+		    enum phyr_kind kind)
+{
+	if (sink->list)
+		return phyr_list_append_many(sink->list, phyrs, nr, kind, GFP_KERNEL_ACCOUNT);
+	for (; nr; nr--, phyrs++)
+		array_add(sink, phyrs, kind);
 	return 0;
 }
 
@@ -133,11 +137,14 @@ static int pin_note(struct pinner *p, unsigned long pfn, unsigned long nr,
 		    enum phyr_kind kind)
 {
 	unsigned long skip = offset_in_page(p->addr);
-	unsigned long len = min(nr * PAGE_SIZE - skip, p->end - p->addr);
-	int ret = sink_add(&p->sink, PFN_PHYS(pfn) + skip, len, kind);
+	const struct phyr phyr = {
+		.addr = PFN_PHYS(pfn) + skip,
+		.len = min(nr * PAGE_SIZE - skip, p->end - p->addr),
+	};
+	int ret = sink_add(&p->sink, &phyr, 1, kind);
 
 	if (!ret)
-		p->addr += len;
+		p->addr += phyr.len;
 	return ret;
 }
 
@@ -309,18 +316,70 @@ static int pin_pair(struct pinner *p)
 	return pin_leaf(p);
 }
 
-/* How many of @pages, from the first on, are contiguous and of one kind. */
-static unsigned int pages_run(struct page **pages, unsigned int nr)
+/*
+ * Glues together up to @max phyrs of one kind from @nr pages; returns how many
+ * phyrs, and in *@used how many pages they took.
+ */
+static unsigned int glue_pages(struct page **pages, unsigned int nr, struct phyr *phyrs,
+			       unsigned int max, unsigned int *used)
 {
-	unsigned long pfn = page_to_pfn(pages[0]);
-	bool device = is_zone_device_page(pages[0]);
-	unsigned int i;
+	enum phyr_kind kind = page_kind(pages[0]);
+	phys_addr_t addr, next = 0;
+	unsigned int i, n = 0;
 
-	for (i = 1; i < nr; i++)
-		if (page_to_pfn(pages[i]) != pfn + i ||
-		    is_zone_device_page(pages[i]) != device)
+	for (i = 0; i < nr; i++) {
+		addr = page_to_phys(pages[i]);
+		if (page_kind(pages[i]) != kind)
 			break;
-	return i;
+		if (addr == next && n) {
+			phyrs[n - 1].len += PAGE_SIZE;
+		} else {
+			if (n == max)
+				break;
+			phyrs[n].addr = addr;
+			phyrs[n++].len = PAGE_SIZE;
+		}
+		next = addr + PAGE_SIZE;
+	}
+	*used = i;
+	return n;
+}
+
+/* Takes note of some of @nr pinned pages at the next byte; returns how many. */
+static int batch_note(struct pinner *p, struct page **pages, unsigned int nr)
+{
+	unsigned long skip = offset_in_page(p->addr), len;
+	struct phyr phyrs[PIN_GLUE];
+	unsigned int n, used;
+	int ret;
+
+	n = glue_pages(pages, nr, phyrs, PIN_GLUE, &used);
+	len = used * PAGE_SIZE - skip;
+	phyrs[0].addr += skip;
+	phyrs[0].len -= skip;
+	if (len > p->end - p->addr) {
+		phyrs[n - 1].len -= len - (p->end - p->addr);
+		len = p->end - p->addr;
+	}
+	ret = sink_add(&p->sink, phyrs, n, page_kind(pages[0]));
+	if (ret)
+		return ret;
+	p->addr += len;
+	return used;
+}
+
+/* Room for a whole batch, once batches have grown that far. */
+static void pages_grow(struct pinner *p)
+{
+	struct page **pages;
+
+	if (p->max_pages > PIN_FEW || p->batch <= PIN_FEW)
+		return;
+	pages = (struct page **)__get_free_page(GFP_KERNEL | __GFP_NOWARN);
+	if (pages) {
+		p->pages = pages;
+		p->max_pages = PIN_BATCH;
+	}
 }
 
 /*
@@ -329,19 +388,20 @@ static unsigned int pages_run(struct page **pages, unsigned int nr)
  */
 static int pin_batch(struct pinner *p)
 {
-	unsigned int i, nr;
-	unsigned int max = min3(p->batch, p->max_pages, sink_room(&p->sink));
-	long got = gup(p, p->addr & PAGE_MASK, min_t(unsigned long, pages_left(p), max));
+	unsigned int i, max;
+	long got;
 	int ret;
 
+	pages_grow(p);
+	max = min3(p->batch, p->max_pages, sink_room(&p->sink));
+	got = gup(p, p->addr & PAGE_MASK, min_t(unsigned long, pages_left(p), max));
 	if (got <= 0)
 		return got ? got : -EFAULT;
 	p->leaf = folio_test_large(page_folio(p->pages[got - 1]));
 	p->batch = p->leaf ? PIN_FEW : min_t(unsigned int, 2 * p->batch, PIN_BATCH);
-	for (i = 0; i < got; i += nr) {
-		nr = pages_run(p->pages + i, got - i);
-		ret = pin_note(p, page_to_pfn(p->pages[i]), nr, page_kind(p->pages[i]));
-		if (ret) {
+	for (i = 0; i < got; i += ret) {
+		ret = batch_note(p, p->pages + i, got - i);
+		if (ret < 0) {
 			unpin_user_pages(p->pages + i, got - i);
 			return ret;
 		}
@@ -356,20 +416,6 @@ static int pin_pfnmap(struct pinner *p)
 				  p->flags, &pfn);
 
 	return nr < 0 ? nr : pin_note(p, pfn, nr, PHYR_MMIO);
-}
-
-/* Room for a whole batch only where there may be one. */
-static void pages_alloc(struct pinner *p)
-{
-	p->pages = p->few;
-	p->max_pages = PIN_FEW;
-	if (pages_left(p) <= PIN_FEW)
-		return;
-	p->pages = (struct page **)__get_free_page(GFP_KERNEL | __GFP_NOWARN);
-	if (p->pages)
-		p->max_pages = PIN_BATCH;
-	else
-		p->pages = p->few;
 }
 
 static void pages_free(struct pinner *p)
@@ -390,7 +436,8 @@ static int pin_run(struct pinner *p)
 {
 	int ret = 0;
 
-	pages_alloc(p);
+	p->pages = p->few;
+	p->max_pages = PIN_FEW;
 	p->leaf = true;
 	p->batch = PIN_FEW;
 	while (!ret && p->addr < p->end && sink_room(&p->sink)) {

@@ -15,10 +15,11 @@
  *
  * The last phyr of the list stays "open" in the list head: what is appended is
  * merged with it, or closes it and becomes the open one.  A phyr in the tree
- * never changes again, and a list of one phyr (a terabyte of BAR, a huge page)
- * needs no storage at all.
+ * never changes again.  The first leaf is small and lies in the list head, so a
+ * list of a few phyrs (a terabyte of BAR, some huge pages) allocates nothing.
  *
- * Closed phyrs sit in leaves, each a kmalloc object of at most a page:
+ * Closed phyrs sit in leaves, each but the first a kmalloc object of at most a
+ * page:
  *
  *   packed: { pfn: 40 bits, offset in the leaf: 16 bits }   7 bytes a phyr
  *           page aligned ranges; the offset counts units of 4 KiB, 2 MiB or
@@ -79,7 +80,8 @@ struct phyr_leaf;
 /**
  * struct phyr_list - an ordered list of phyrs
  *
- * The fields are private to the list's own functions.
+ * The fields are private to the list's own functions.  A list must not be
+ * copied by assignment: it may point into itself.
  */
 struct phyr_list {
 	struct phyr open;
@@ -93,6 +95,7 @@ struct phyr_list {
 	u8 open_kind;
 	u8 kinds;
 	bool sealed;
+	u64 first_leaf[8];
 };
 
 #define PHYR_ITER_AHEAD	16
@@ -120,6 +123,8 @@ void phyr_list_init(struct phyr_list *list);
 void phyr_list_free(struct phyr_list *list);
 int phyr_list_append(struct phyr_list *list, phys_addr_t addr, size_t len,
 		     enum phyr_kind kind, gfp_t gfp);
+int phyr_list_append_many(struct phyr_list *list, const struct phyr *phyrs,
+			  unsigned int nr, enum phyr_kind kind, gfp_t gfp);
 void phyr_list_seal(struct phyr_list *list);
 void phyr_list_truncate(struct phyr_list *list, u64 len);
 void phyr_list_trim(struct phyr_list *list, gfp_t gfp);

@@ -149,6 +149,23 @@ static int open_file(struct mem *mem, const char *dir)
 	return errno ? -1 : 0;
 }
 
+/* One 1 GiB page, again and again: a list beyond 4 GiB in a small guest. */
+static int map_1g_again(struct mem *mem)
+{
+	mem->fd = memfd_create("phyr", MFD_CLOEXEC | MFD_HUGETLB | HUGE_1G);
+	if (mem->fd < 0 || ftruncate(mem->fd, GIB))
+		return -1;
+	if (area_map(mem, mem->len + GIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1))
+		return -1;
+	mem->addr = (char *)(((uintptr_t)mem->area + GIB - 1) & ~(GIB - 1));
+	for (size_t at = 0; at < mem->len; at += GIB)
+		if (mmap(mem->addr + at, GIB, RW, MAP_SHARED | MAP_FIXED, mem->fd, 0) ==
+		    MAP_FAILED)
+			return -1;
+	touch(mem->addr, GIB);
+	return 0;
+}
+
 static int map_ext4(struct mem *mem)
 {
 	char page[PAGE];
@@ -266,6 +283,7 @@ const struct mem_kind mem_kinds[] = {
 	{ "THP 2 MiB", 512 * MIB, 2 * MIB, true, false, false, map_thp },
 	{ "hugetlb 2 MiB", 512 * MIB, 2 * MIB, true, false, false, map_2m },
 	{ "hugetlb 1 GiB", 2 * GIB, GIB, true, false, false, map_1g },
+	{ "one 1 GiB page x5", 5 * GIB, GIB, true, false, false, map_1g_again },
 	{ "memfd", 32 * MIB, PAGE, true, false, false, map_memfd },
 	{ "memfd 2 MiB", 64 * MIB, 2 * MIB, true, false, false, map_memfd_2m },
 	{ "ext4 file", 16 * MIB, PAGE, true, true, false, map_ext4 },

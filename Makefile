@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Thin layers over scripts/, vm/ and the Makefiles of the parts; "make help".
+
+PREFIX ?= /usr/local
+build := $(CURDIR)/build
+
+.PHONY: help demo check check-host check-guest bench lint programs guest-programs \
+	install clean
+.DEFAULT_GOAL := help
+
+help:
+	@sed 's/^  //' scripts/help.txt
+
+demo:
+	@scripts/demo
+
+check:
+	@scripts/check
+
+check-host:
+	@scripts/check --only host
+
+check-guest:
+	@scripts/check --only guest
+
+bench:
+	@scripts/bench
+
+lint:
+	@scripts/lint
+
+# The library, the command and the man pages for this machine.
+programs:
+	$(MAKE) -C lib O=$(build)/host-user
+	$(MAKE) -C tools O=$(build)/host-user
+
+# Run by scripts/build-guest in the guest's root tree.
+guest-programs:
+	$(MAKE) -C lib O=$(build)/guest
+	$(MAKE) -C tools O=$(build)/guest
+	$(MAKE) -C tests/guest O=$(build)/guest
+
+install: programs
+	$(MAKE) -C lib O=$(build)/host-user PREFIX=$(PREFIX) install
+	$(MAKE) -C tools O=$(build)/host-user PREFIX=$(PREFIX) install
+
+clean:
+	rm -rf build

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What every test program of the guest has: /dev/phyr, children, and the leak
+ * oracle, which each test ends with.
+ */
+#ifndef FIXTURE_H
+#define FIXTURE_H
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <phyr.h>
+
+#include "mem.h"
+
+#define PAGE	4096ul
+#define RW	(PROT_READ | PROT_WRITE)
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+
+extern int dev;			/* /dev/phyr, in every test */
+
+/* A test that leaves nothing pinned behind. */
+#define fixture_test(f)		{ #f, f, NULL, fixture_nothing_left, NULL }
+#define fixture_run(tests)	fixture_run_tests(#tests, tests, ARRAY_SIZE(tests))
+
+int fixture_run_tests(const char *name, const struct CMUnitTest *tests, size_t nr);
+
+/*
+ * The leak oracle, as a teardown: 0 if the whole system has let go of every
+ * pin and every region, and this process pins nothing.
+ */
+int fixture_nothing_left(void **state);
+
+/* A number of /proc/self/status, such as "VmPin:". */
+long fixture_status(const char *key);
+
+/* Pinned, or the test has failed. */
+int pin(const void *addr, size_t len, unsigned int flags);
+
+/* Anonymous memory, touched if it is @prot-ected for writing. */
+char *anon(size_t len, int prot);
+void release(void *addr, size_t len);
+
+/* Is the kernel at least this version? */
+bool kernel_from(int major, int minor);
+
+/* The part of a pattern that byte @pos of memory number @seed has. */
+unsigned char pattern(uint64_t pos, unsigned int seed);
+void pattern_fill(void *addr, size_t len, unsigned int seed);
+bool pattern_is(const void *addr, size_t len, unsigned int seed);
+
+/*
+ * A child that runs @f and has to exit with 0. What goes wrong in there is
+ * told by must(), as cmocka's asserts belong to the parent.
+ */
+pid_t child_start(void (*f)(void *arg), void *arg);
+void child_wait(pid_t pid);
+void child_run(void (*f)(void *arg), void *arg);
+void become_nobody(void);
+
+#define must(condition)								\
+	do {									\
+		if (!(condition))						\
+			must_fail(__FILE__, __LINE__, #condition);		\
+	} while (0)
+void must_fail(const char *file, int line, const char *condition) __attribute__((noreturn));
+
+/* Writes a line to a file of sysfs or procfs; 0 or a negative errno. */
+int write_file(const char *path, const char *text);
+
+#endif
