@@ -483,7 +483,9 @@ static long pin_array(struct mm_struct *mm, bool remote, unsigned long start, si
 		ret = pinner_init(&p, mm, remote, start, len, gup_flags);
 	if (!ret)
 		ret = pin_run(&p);
-	return p.sink.nr ? p.sink.nr : ret;
+	if (p.sink.nr)
+		return p.sink.nr;
+	return ret;
 }
 
 static void unpin_some(const struct phyr *phyrs, unsigned int nr, bool make_dirty);
