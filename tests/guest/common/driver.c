@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#define _GNU_SOURCE
+#include "driver.h"
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+
+int driver_open(void)
+{
+	int fd = open("/dev/phyr_test", O_RDWR | O_CLOEXEC);
+
+	assert_return_code(fd, errno);
+	return fd;
+}
+
+int driver_array(int fd, struct pt_pin *pin)
+{
+	return ioctl(fd, PT_IOC_ARRAY, pin) ? errno : pin->error;
+}
+
+int driver_append(int fd, struct pt_pin *pin)
+{
+	return ioctl(fd, PT_IOC_APPEND, pin) ? errno : pin->error;
+}
+
+int driver_add(int fd, const void *addr, size_t len, unsigned int flags)
+{
+	struct pt_pin pin = { .addr = (uintptr_t)addr, .len = len, .flags = flags };
+
+	return driver_append(fd, &pin);
+}
+
+struct phyr_range *driver_ranges(int fd, unsigned int flags, size_t *nr)
+{
+	struct pt_ranges arg = { .flags = flags };
+	struct phyr_range *ranges;
+
+	assert_int_equal(ioctl(fd, PT_IOC_RANGES, &arg), 0);
+	ranges = calloc(arg.nr + 1, sizeof(*ranges));
+	assert_non_null(ranges);
+	arg.ranges = (uintptr_t)ranges;
+	assert_int_equal(ioctl(fd, PT_IOC_RANGES, &arg), 0);
+	*nr = arg.nr;
+	return ranges;
+}
+
+uint64_t driver_bytes(int fd, unsigned int flags)
+{
+	struct pt_ranges arg = { .flags = flags };
+
+	assert_int_equal(ioctl(fd, PT_IOC_RANGES, &arg), 0);
+	return arg.bytes;
+}
+
+int driver_copy(int fd, uint64_t offset, void *buf, size_t len, unsigned int flags)
+{
+	struct pt_copy copy = {
+		.offset = offset, .len = len, .buf = (uintptr_t)buf, .flags = flags,
+	};
+
+	return ioctl(fd, PT_IOC_COPY, &copy) ? errno : 0;
+}
+
+void driver_unpin(int fd, unsigned int flags)
+{
+	assert_int_equal(ioctl(fd, PT_IOC_UNPIN, (unsigned long)flags), 0);
+}
+
+int driver_map(int fd, struct pt_map *map)
+{
+	if (ioctl(fd, PT_IOC_MAP, map))
+		return errno;
+	if (map->line)
+		fail_msg("kmod/map.c:%u is not content", map->line);
+	return map->error;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* /dev/phyr_test: what phyr.ko offers to drivers, called from a program. */
+#ifndef DRIVER_H
+#define DRIVER_H
+
+#include "../kmod/phyr_test_ioctl.h"
+#include "fixture.h"
+
+int driver_open(void);
+
+/* Each gives 0 or the errno of the kernel's call; *@pin has the rest. */
+int driver_array(int fd, struct pt_pin *pin);
+int driver_append(int fd, struct pt_pin *pin);
+
+/* The short form: memory of this process, at the end of the list. */
+int driver_add(int fd, const void *addr, size_t len, unsigned int flags);
+
+/* What the array (PT_ARRAY) or the list holds; for free(). */
+struct phyr_range *driver_ranges(int fd, unsigned int flags, size_t *nr);
+uint64_t driver_bytes(int fd, unsigned int flags);
+
+/* Bytes of the list; 0 or an errno. */
+int driver_copy(int fd, uint64_t offset, void *buf, size_t len, unsigned int flags);
+
+void driver_unpin(int fd, unsigned int flags);
+
+/* Maps and checks; the errno of the mapping. Fails the test if a check fails. */
+int driver_map(int fd, struct pt_map *map);
+
+#endif

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /dev/phyr_test: pins, appends, copies and lets go, as a driver would.
+ */
+#include <linux/fs.h>
+#include <linux/highmem.h>
+#include <linux/miscdevice.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/pid.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/task.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/vmalloc.h>
+
+#include <uapi/linux/phyr.h>
+
+#include "phyr_test.h"
+
+static unsigned int gup_flags(u32 flags)
+{
+	return (flags & PT_WRITE ? FOLL_WRITE : 0) |
+	       (flags & PT_LONGTERM ? FOLL_LONGTERM : 0) |
+	       (flags & PT_FORCE ? FOLL_FORCE : 0);
+}
+
+/* The memory of @pin->pid; NULL if it is to be the caller's own. */
+static struct mm_struct *remote_mm(const struct pt_pin *pin)
+{
+	struct task_struct *task;
+	struct mm_struct *mm;
+	struct pid *pid;
+
+	if (!(pin->flags & PT_REMOTE))
+		return NULL;
+	pid = find_get_pid(pin->pid);
+	task = get_pid_task(pid, PIDTYPE_PID);
+	put_pid(pid);
+	if (!task)
+		return ERR_PTR(-ESRCH);
+	mm = get_task_mm(task);
+	put_task_struct(task);
+	return mm ? mm : ERR_PTR(-ESRCH);
+}
+
+static u64 array_bytes(const struct phyr *phyrs, unsigned int nr)
+{
+	u64 bytes = 0;
+
+	while (nr--)
+		bytes += phyrs++->len;
+	return bytes;
+}
+
+static long array_call(struct pt_file *pt, struct mm_struct *mm, const struct pt_pin *pin)
+{
+	unsigned long start = pin->addr + pin->done, len = pin->len - pin->done;
+	struct phyr *phyrs = pt->phyrs + pt->nr;
+
+	if (pin->nr > PT_ARRAY_MAX - pt->nr)
+		return -ENOSPC;
+	if (mm)
+		return pin_user_phyrs_remote(mm, start, len, gup_flags(pin->flags), phyrs,
+					     pin->nr);
+	return pin_user_phyrs(start, len, gup_flags(pin->flags), phyrs, pin->nr);
+}
+
+static void array_pin(struct pt_file *pt, struct mm_struct *mm, struct pt_pin *pin)
+{
+	long got;
+
+	pin->calls = 0;
+	pin->done = 0;
+	do {
+		got = array_call(pt, mm, pin);
+		pin->calls++;
+		if (got <= 0 || got > pin->nr)
+			break;
+		pin->done += array_bytes(pt->phyrs + pt->nr, got);
+		pt->nr += got;
+	} while (pin->done < pin->len);
+	if (got < 0)
+		pin->error = -got;
+	else	/* more than fit, or none without saying why, is a bug */
+		pin->error = got && got <= pin->nr ? 0 : EIO;
+}
+
+static void list_pin(struct pt_file *pt, struct mm_struct *mm, struct pt_pin *pin)
+{
+	u64 before = phyr_list_len(&pt->list);
+	unsigned int flags = gup_flags(pin->flags);
+
+	if (mm)
+		pin->error = -pin_user_phyr_list_remote(&pt->list, mm, pin->addr, pin->len,
+							flags);
+	else
+		pin->error = -pin_user_phyr_list(&pt->list, pin->addr, pin->len, flags);
+	pin->done = phyr_list_len(&pt->list) - before;
+}
+
+static long pt_pin(struct pt_file *pt, void __user *arg,
+		   void (*call)(struct pt_file *pt, struct mm_struct *mm, struct pt_pin *pin))
+{
+	struct mm_struct *mm;
+	struct pt_pin pin;
+
+	if (copy_from_user(&pin, arg, sizeof(pin)))
+		return -EFAULT;
+	mm = remote_mm(&pin);
+	if (IS_ERR(mm))
+		return PTR_ERR(mm);
+	call(pt, mm, &pin);
+	if (mm)
+		mmput(mm);
+	return copy_to_user(arg, &pin, sizeof(pin)) ? -EFAULT : 0;
+}
+
+static int range_out(struct pt_ranges *ranges, u32 nr, const struct phyr *phyr,
+		     enum phyr_kind kind)
+{
+	struct phyr_range __user *out = u64_to_user_ptr(ranges->ranges);
+	struct phyr_range range = { .addr = phyr->addr, .len = phyr->len, .kind = kind };
+
+	ranges->bytes += phyr->len;
+	if (nr >= ranges->nr)
+		return 0;
+	return copy_to_user(out + nr, &range, sizeof(range)) ? -EFAULT : 0;
+}
+
+static long pt_ranges(struct pt_file *pt, void __user *arg)
+{
+	struct pt_ranges ranges;
+	struct phyr_iter it;
+	struct phyr phyr;
+	u32 i = 0;
+	int ret = 0;
+
+	if (copy_from_user(&ranges, arg, sizeof(ranges)))
+		return -EFAULT;
+	ranges.bytes = 0;
+	if (ranges.flags & PT_ARRAY)
+		for (; !ret && i < pt->nr; i++)
+			ret = range_out(&ranges, i, &pt->phyrs[i],
+					phyr_kind_of(pt->phyrs[i].addr));
+	else
+		phyr_list_for_each(&pt->list, it, phyr)
+			if (!ret)
+				ret = range_out(&ranges, i++, &phyr, it.kind);
+	if (ret)
+		return ret;
+	ranges.nr = i;
+	return copy_to_user(arg, &ranges, sizeof(ranges)) ? -EFAULT : 0;
+}
+
+/* Bytes of one phyr of memory with pages, a page at a time. */
+static int phyr_copy(const struct phyr *phyr, void __user *buf, bool write)
+{
+	size_t done, n;
+
+	for (done = 0; done < phyr->len; done += n) {
+		phys_addr_t addr = phyr->addr + done;
+		unsigned int skip = offset_in_page(addr);
+		char *page = kmap_local_page(pfn_to_page(PHYS_PFN(addr)));
+		unsigned long left;
+
+		n = min_t(size_t, phyr->len - done, PAGE_SIZE - skip);
+		if (write)
+			left = copy_from_user(page + skip, buf + done, n);
+		else
+			left = copy_to_user(buf + done, page + skip, n);
+		kunmap_local(page);
+		if (left)
+			return -EFAULT;
+	}
+	return 0;
+}
+
+static long pt_copy(struct pt_file *pt, void __user *arg)
+{
+	struct pt_copy copy;
+	struct phyr_iter it;
+	struct phyr phyr;
+	u64 done = 0;
+	int ret;
+
+	if (copy_from_user(&copy, arg, sizeof(copy)))
+		return -EFAULT;
+	phyr_list_for_each_slice(&pt->list, copy.offset, copy.len, it, phyr) {
+		if (it.kind == PHYR_MMIO)
+			return -EOPNOTSUPP;
+		ret = phyr_copy(&phyr, u64_to_user_ptr(copy.buf) + done,
+				copy.flags & PT_WRITE);
+		if (ret)
+			return ret;
+		done += phyr.len;
+	}
+	return done == copy.len ? 0 : -ERANGE;
+}
+
+/* Each phyr in two parts that meet at a page boundary. */
+static void unpin_halves(const struct phyr *phyrs, unsigned int nr, bool make_dirty)
+{
+	for (; nr; nr--, phyrs++) {
+		phys_addr_t end = phyrs->addr + phyrs->len;
+		phys_addr_t middle = PAGE_ALIGN(phyrs->addr + phyrs->len / 2);
+		struct phyr halves[2] = {
+			{ .addr = phyrs->addr, .len = middle - phyrs->addr },
+			{ .addr = middle, .len = end - middle },
+		};
+
+		if (middle < end && middle > phyrs->addr)
+			unpin_user_phyrs_dirty_lock(halves, 2, make_dirty);
+		else
+			unpin_user_phyrs_dirty_lock(phyrs, 1, make_dirty);
+	}
+}
+
+static void array_unpin(struct pt_file *pt, unsigned long flags)
+{
+	if (flags & PT_HALVES)
+		unpin_halves(pt->phyrs, pt->nr, flags & PT_DIRTY);
+	else if (flags & PT_DIRTY)
+		unpin_user_phyrs_dirty_lock(pt->phyrs, pt->nr, true);
+	else
+		unpin_user_phyrs(pt->phyrs, pt->nr);
+	pt->nr = 0;
+}
+
+static long pt_unpin(struct pt_file *pt, unsigned long flags)
+{
+	if (flags & PT_ARRAY)
+		array_unpin(pt, flags);
+	else
+		unpin_user_phyr_list(&pt->list, flags & PT_DIRTY);
+	return 0;
+}
+
+static long pt_ioc_map(struct pt_file *pt, void __user *arg)
+{
+	struct pt_map map;
+	int ret;
+
+	if (copy_from_user(&map, arg, sizeof(map)))
+		return -EFAULT;
+	ret = pt_map(pt, &map);
+	if (ret)
+		return ret;
+	return copy_to_user(arg, &map, sizeof(map)) ? -EFAULT : 0;
+}
+
+static long pt_command(struct pt_file *pt, unsigned int cmd, unsigned long arg)
+{
+	void __user *user = (void __user *)arg;
+
+	switch (cmd) {
+	case PT_IOC_ARRAY:
+		return pt_pin(pt, user, array_pin);
+	case PT_IOC_APPEND:
+		return pt_pin(pt, user, list_pin);
+	case PT_IOC_RANGES:
+		return pt_ranges(pt, user);
+	case PT_IOC_COPY:
+		return pt_copy(pt, user);
+	case PT_IOC_MAP:
+		return pt_ioc_map(pt, user);
+	case PT_IOC_UNPIN:
+		return pt_unpin(pt, arg);
+	default:
+		return -ENOTTY;
+	}
+}
+
+static long pt_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
+{
+	struct pt_file *pt = filp->private_data;
+	long ret;
+
+	mutex_lock(&pt->lock);
+	ret = pt_command(pt, cmd, arg);
+	mutex_unlock(&pt->lock);
+	return ret;
+}
+
+static int pt_open(struct inode *inode, struct file *filp)
+{
+	struct pt_file *pt = kzalloc(sizeof(*pt), GFP_KERNEL);
+
+	if (!pt)
+		return -ENOMEM;
+	pt->phyrs = vmalloc(PT_ARRAY_MAX * sizeof(*pt->phyrs));
+	if (!pt->phyrs) {
+		kfree(pt);
+		return -ENOMEM;
+	}
+	mutex_init(&pt->lock);
+	phyr_list_init(&pt->list);
+	filp->private_data = pt;
+	return 0;
+}
+
+static int pt_release(struct inode *inode, struct file *filp)
+{
+	struct pt_file *pt = filp->private_data;
+
+	array_unpin(pt, 0);
+	unpin_user_phyr_list(&pt->list, false);
+	vfree(pt->phyrs);
+	kfree(pt);
+	return 0;
+}
+
+static const struct file_operations pt_fops = {
+	.owner = THIS_MODULE,
+	.open = pt_open,
+	.release = pt_release,
+	.unlocked_ioctl = pt_ioctl,
+};
+
+static struct miscdevice pt_misc = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "phyr_test",
+	.fops = &pt_fops,
+	.mode = 0600,
+};
+module_misc_device(pt_misc);
+
+MODULE_DESCRIPTION("What phyr.ko offers to drivers, for its tests");
+MODULE_AUTHOR("The phyr developers");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Maps phyrs for the edu device and checks what comes out: that each DMA
+ * address leads to the byte it stands for, and that a classic sg_table of it
+ * has both halves right. A check that fails answers with its line.
+ */
+#include <linux/dma-mapping.h>
+#include <linux/err.h>
+#include <linux/iommu.h>
+#include <linux/pci.h>
+#include <linux/scatterlist.h>
+
+#include "phyr_test.h"
+
+/* A mapping, and what it is of. */
+struct mapping {
+	struct device *dev;
+	const struct phyr_list *list;
+	u64 offset;
+	u64 len;
+	struct sg_phyrs *sg;
+	struct sg_table sgt;
+};
+
+static const struct phyr_seg_limits no_limits = {
+	.max_len = ~0ULL,
+	.boundary_mask = ~0ULL,
+	.align = 1,
+};
+
+/* Does the device find byte @phys at @addr?  A bounce buffer is taken on trust. */
+static bool leads_to(struct device *dev, dma_addr_t addr, phys_addr_t phys)
+{
+	struct iommu_domain *domain = iommu_get_domain_for_dev(dev);
+
+	if (domain)
+		return iommu_iova_to_phys(domain, addr) == phys;
+	return addr == phys || phys > dma_get_mask(dev);
+}
+
+static int check_segments(const struct mapping *m)
+{
+	struct sg_phyr seg = { .dma_length = 0 };
+	struct sg_phyr_iter di;
+	struct phyr_iter it;
+	struct phyr phyr;
+	size_t n;
+
+	sg_phyr_iter_init(&di, m->sg, 0, ~0ULL, &no_limits);
+	phyr_list_for_each_slice(m->list, m->offset, m->len, it, phyr) {
+		for (; phyr.len; phyr.addr += n, phyr.len -= n) {
+			if (!seg.dma_length && !sg_phyr_iter_next(&di, &seg))
+				return __LINE__;
+			n = min(phyr.len, seg.dma_length);
+			if (!leads_to(m->dev, seg.dma_address, phyr.addr))
+				return __LINE__;
+			if (!leads_to(m->dev, seg.dma_address + n - 1, phyr.addr + n - 1))
+				return __LINE__;
+			seg.dma_address += n;
+			seg.dma_length -= n;
+		}
+	}
+	return seg.dma_length || sg_phyr_iter_next(&di, &seg) ? __LINE__ : 0;
+}
+
+static bool within(const struct device *dev, dma_addr_t addr, u64 len)
+{
+	u64 boundary = dma_get_seg_boundary((struct device *)dev);
+
+	return len && len <= dma_get_max_seg_size((struct device *)dev) &&
+	       (addr & ~boundary) == ((addr + len - 1) & ~boundary);
+}
+
+/* The middle half of a mapping, cut as the device wants it. */
+static int check_slice(const struct mapping *m)
+{
+	struct phyr_seg_limits lim = {
+		.max_len = dma_get_max_seg_size(m->dev),
+		.boundary_mask = dma_get_seg_boundary(m->dev),
+		.align = 1,
+	};
+	u64 start = m->len / 4, len = m->len / 2, done = 0;
+	struct sg_phyr_iter di;
+	struct sg_phyr seg;
+	struct phyr phyr;
+
+	sg_phyr_iter_init(&di, m->sg, start, len, &lim);
+	while (sg_phyr_iter_next(&di, &seg)) {
+		if (!within(m->dev, seg.dma_address, seg.dma_length))
+			return __LINE__;
+		if (!phyr_list_find(m->list, m->offset + start + done, &phyr, NULL))
+			return __LINE__;
+		if (!leads_to(m->dev, seg.dma_address, phyr.addr))
+			return __LINE__;
+		done += seg.dma_length;
+	}
+	return done == len ? 0 : __LINE__;
+}
+
+/* The CPU's half of the table against the list. */
+static int check_cpu(const struct mapping *m)
+{
+	u64 pos = m->offset;
+	struct scatterlist *s;
+	enum phyr_kind kind;
+	struct phyr phyr;
+	int i;
+
+	for_each_sgtable_sg(&m->sgt, s, i) {
+		if (!phyr_list_find(m->list, pos, &phyr, &kind))
+			return __LINE__;
+		if (!s->length || s->length > phyr.len)
+			return __LINE__;
+		if (s->length > dma_get_max_seg_size(m->dev))
+			return __LINE__;
+		if (kind == PHYR_MMIO && sg_page(s))
+			return __LINE__;
+		if (kind != PHYR_MMIO && sg_phys(s) != phyr.addr)
+			return __LINE__;
+		if (s->offset != offset_in_page(phyr.addr))
+			return __LINE__;
+		pos += s->length;
+	}
+	return pos == m->offset + m->len ? 0 : __LINE__;
+}
+
+/* The device's half against the mapping. */
+static int check_dma(const struct mapping *m)
+{
+	struct sg_phyr seg = { .dma_length = 0 };
+	struct sg_phyr_iter di;
+	struct scatterlist *s;
+	u64 sum = 0;
+	int i;
+
+	sg_phyr_iter_init(&di, m->sg, 0, ~0ULL, &no_limits);
+	for_each_sgtable_dma_sg(&m->sgt, s, i) {
+		if (!within(m->dev, sg_dma_address(s), sg_dma_len(s)))
+			return __LINE__;
+		if (!seg.dma_length && !sg_phyr_iter_next(&di, &seg))
+			return __LINE__;
+		if (sg_dma_address(s) != seg.dma_address || sg_dma_len(s) > seg.dma_length)
+			return __LINE__;
+		seg.dma_address += sg_dma_len(s);
+		seg.dma_length -= sg_dma_len(s);
+		sum += sg_dma_len(s);
+	}
+	return sum == m->len && m->sgt.nents <= m->sgt.orig_nents ? 0 : __LINE__;
+}
+
+static int check_table(struct mapping *m, struct pt_map *map)
+{
+	int line;
+
+	if (sg_phyrs_to_sgtable(m->sg, &m->sgt, GFP_KERNEL))
+		return __LINE__;
+	map->entries = m->sgt.orig_nents;
+	map->dma_entries = m->sgt.nents;
+	line = check_cpu(m);
+	if (!line)
+		line = check_dma(m);
+	sg_free_table(&m->sgt);
+	return line;
+}
+
+static int check_all(struct mapping *m, struct pt_map *map)
+{
+	int line = check_segments(m);
+
+	map->segments = sg_phyrs_nr(m->sg);
+	if (!line && !sg_phyrs_bytes(m->sg))
+		line = __LINE__;
+	sg_phyrs_sync_for_device(m->sg);
+	sg_phyrs_sync_for_cpu(m->sg);
+	if (!line)
+		line = check_slice(m);
+	if (!line)
+		line = check_table(m, map);
+	return line;
+}
+
+/* The array again, as a list to compare with. */
+static int array_list(struct phyr_list *list, const struct pt_file *pt)
+{
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < pt->nr; i++)
+		ret = phyr_list_append(list, pt->phyrs[i].addr, pt->phyrs[i].len,
+				       phyr_kind_of(pt->phyrs[i].addr), GFP_KERNEL);
+	return ret;
+}
+
+static int map_array(struct pt_file *pt, struct mapping *m, struct pt_map *map)
+{
+	struct phyr_list list;
+	int ret;
+
+	phyr_list_init(&list);
+	ret = array_list(&list, pt);
+	if (ret)
+		goto free;
+	m->list = &list;
+	m->len = phyr_list_len(&list);
+	m->sg = sg_map_phyrs(m->dev, pt->phyrs, pt->nr, DMA_BIDIRECTIONAL, 0);
+	map->error = -PTR_ERR_OR_ZERO(m->sg);
+	if (!map->error) {
+		map->line = check_all(m, map);
+		sg_unmap_phyrs(m->sg);
+	}
+free:
+	phyr_list_free(&list);
+	return ret;
+}
+
+static int map_list(struct pt_file *pt, struct mapping *m, struct pt_map *map)
+{
+	m->list = &pt->list;
+	m->offset = map->offset;
+	m->len = map->len;
+	m->sg = sg_map_phyr_list(m->dev, m->list, m->offset, m->len, DMA_BIDIRECTIONAL, 0);
+	map->error = -PTR_ERR_OR_ZERO(m->sg);
+	if (!map->error) {
+		map->line = check_all(m, map);
+		sg_unmap_phyrs(m->sg);
+	}
+	return 0;
+}
+
+int pt_map(struct pt_file *pt, struct pt_map *map)
+{
+	struct pci_dev *edu = pci_get_device(0x1234, 0x11e8, NULL);
+	struct mapping m = { .dev = edu ? &edu->dev : NULL };
+	unsigned int max_seg;
+	u64 boundary;
+	int ret;
+
+	if (!edu || !edu->dev.driver) {
+		pci_dev_put(edu);
+		return -ENODEV;
+	}
+	max_seg = dma_get_max_seg_size(m.dev);
+	boundary = dma_get_seg_boundary(m.dev);
+	if (map->max_seg)
+		dma_set_max_seg_size(m.dev, map->max_seg);
+	if (map->boundary)
+		dma_set_seg_boundary(m.dev, map->boundary);
+	map->line = 0;
+	ret = map->flags & PT_ARRAY ? map_array(pt, &m, map) : map_list(pt, &m, map);
+	dma_set_max_seg_size(m.dev, max_seg);
+	dma_set_seg_boundary(m.dev, boundary);
+	pci_dev_put(edu);
+	return ret;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * /dev/phyr_test: the functions that phyr.ko offers to drivers, for a program.
+ *
+ * Each open file has an array and a list of its own; closing it lets go of both.
+ */
+#ifndef PHYR_TEST_IOCTL_H
+#define PHYR_TEST_IOCTL_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define PT_WRITE	(1u << 0)	/* FOLL_WRITE */
+#define PT_LONGTERM	(1u << 1)	/* FOLL_LONGTERM */
+#define PT_FORCE	(1u << 2)	/* FOLL_FORCE, which phyr does not take */
+#define PT_DIRTY	(1u << 3)	/* make dirty when letting go */
+#define PT_HALVES	(1u << 4)	/* let go of each phyr in two parts */
+#define PT_ARRAY	(1u << 5)	/* the array, not the list */
+#define PT_REMOTE	(1u << 6)	/* memory of the process @pid */
+
+/**
+ * struct pt_pin - PT_IOC_ARRAY, PT_IOC_APPEND
+ * @addr: first byte
+ * @len: length in bytes
+ * @flags: PT_WRITE, PT_LONGTERM, PT_FORCE, PT_REMOTE
+ * @pid: whose memory, with PT_REMOTE
+ * @nr: PT_IOC_ARRAY: phyrs to ask for in one call
+ * @calls: PT_IOC_ARRAY: out: how many calls it took
+ * @done: out: bytes pinned, even if @error
+ * @error: out: 0, or the errno of the last call
+ * @reserved: not used
+ *
+ * PT_IOC_ARRAY calls pin_user_phyrs() and goes on until it has all of it;
+ * PT_IOC_APPEND calls pin_user_phyr_list() once.
+ */
+struct pt_pin {
+	__u64 addr;
+	__u64 len;
+	__u32 flags;
+	__s32 pid;
+	__u32 nr;
+	__u32 calls;
+	__u64 done;
+	__s32 error;
+	__u32 reserved;
+};
+
+/**
+ * struct pt_ranges - PT_IOC_RANGES: what was pinned
+ * @ranges: address of an array of struct phyr_range
+ * @nr: in: its entries; out: how many there are
+ * @flags: PT_ARRAY
+ * @bytes: out: phyr_list_len(), or the sum of the array
+ */
+struct pt_ranges {
+	__u64 ranges;
+	__u32 nr;
+	__u32 flags;
+	__u64 bytes;
+};
+
+/**
+ * struct pt_copy - PT_IOC_COPY: bytes out of the list, or into it
+ * @offset: first byte in the list
+ * @len: how many
+ * @buf: address of the program's buffer
+ * @flags: PT_WRITE: into the list
+ * @reserved: not used
+ */
+struct pt_copy {
+	__u64 offset;
+	__u64 len;
+	__u64 buf;
+	__u32 flags;
+	__u32 reserved;
+};
+
+/**
+ * struct pt_map - PT_IOC_MAP: map a slice for the edu device, check, and unmap
+ * @offset: first byte; 0 with PT_ARRAY
+ * @len: how many; not used with PT_ARRAY
+ * @flags: PT_ARRAY
+ * @max_seg: longest segment that the device takes meanwhile; 0 as it is
+ * @boundary: mask that no segment crosses; 0 as it is
+ * @error: out: 0, or the errno of sg_map_phyrs()
+ * @segments: out: ranges of DMA addresses
+ * @entries: out: entries of the CPU's half of the sg_table
+ * @dma_entries: out: entries of the device's half
+ * @line: out: 0, or the line of kmod/map.c that found something wrong
+ */
+struct pt_map {
+	__u64 offset;
+	__u64 len;
+	__u32 flags;
+	__u32 max_seg;
+	__u64 boundary;
+	__s32 error;
+	__u32 line;
+	__u64 segments;
+	__u32 entries;
+	__u32 dma_entries;
+};
+
+#define PT_IOC_ARRAY	_IOWR(0xF2, 0, struct pt_pin)
+#define PT_IOC_APPEND	_IOWR(0xF2, 1, struct pt_pin)
+#define PT_IOC_RANGES	_IOWR(0xF2, 2, struct pt_ranges)
+#define PT_IOC_COPY	_IOWR(0xF2, 3, struct pt_copy)
+#define PT_IOC_MAP	_IOWR(0xF2, 4, struct pt_map)
+#define PT_IOC_UNPIN	_IO(0xF2, 5)	/* argument: PT_DIRTY, PT_HALVES, PT_ARRAY */
+
+#endif
