@@ -62,13 +62,17 @@ static void read_bars(struct pages *pages)
 {
 	char line[400], path[300];
 	unsigned long start, end, offset;
+	uint64_t phys;
 	FILE *f = fopen("/proc/self/maps", "re");
 
 	assert_non_null(f);
 	while (fgets(line, sizeof(line), f)) {
 		if (sscanf(line, "%lx-%lx %*s %lx %*s %*s %299s", &start, &end, &offset,
-			   path) == 4 && strstr(path, "/resource2"))
-			fill_bar(pages, start, end, bar_start(path) + offset);
+			   path) != 4 || !strstr(path, "/resource2"))
+			continue;
+		phys = bar_start(path);
+		/* The kernel turns the offset into the BAR into the address. */
+		fill_bar(pages, start, end, offset < phys ? phys + offset : offset);
 	}
 	fclose(f);
 }
