@@ -1,9 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""merge-json.py KEY FILE...: one object {KEY: [FILE, FILE, ...]} on stdout.
+"""Merges JSON files, on stdout.
 
-A FILE that holds a list gives its members, one that holds an object is a member.
+merge-json.py --key KEY FILE...   {KEY: [members]}
+merge-json.py --list FILE...      [members]
+
+A FILE that holds a list gives its members, one that holds an object is one.
 """
+import argparse
 import json
 import sys
 
@@ -15,9 +19,15 @@ def members(path):
 
 
 def main():
-    key, *paths = sys.argv[1:]
-    merged = {key: [m for path in paths for m in members(path)]}
-    json.dump(merged, sys.stdout, indent=1)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--key", help="name of the one member of the result")
+    what.add_argument("--list", action="store_true", help="the result is a list")
+    parser.add_argument("files", nargs="*", metavar="FILE")
+    args = parser.parse_args()
+
+    merged = [m for path in args.files for m in members(path)]
+    json.dump({args.key: merged} if args.key else merged, sys.stdout, indent=1)
     print()
 
 

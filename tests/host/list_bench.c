@@ -110,7 +110,7 @@ int main(int argc, char **argv)
 		find[i] = bench_find(&list, i + 1);
 	qsort(find, RUNS, sizeof(find[0]), compare);
 
-	fprintf(out, "{\"name\":\"list_find_16M\",\"ns\":%.1f,\"ns_min\":%.1f,\"ns_max\":%.1f,",
+	fprintf(out, "{\"name\":\"list find: 16 Mi phyrs\",\"phyr_ns\":%.1f,\"stock_ns\":null,\"ratio\":null,\"ns_min\":%.1f,\"ns_max\":%.1f,",
 		find[RUNS / 2], find[0], find[RUNS - 1]);
 	fprintf(out, "\"append_ns\":%.1f,\"iterate_ns\":%.1f,", append, iterate);
 	fprintf(out, "\"entries\":%llu,\"bytes\":%zu,\"bytes_per_page\":%.3f}\n", ENTRIES,
