@@ -126,24 +126,36 @@ static unsigned long kind_attrs(const struct sg_phyrs *sg, enum phyr_kind kind)
 	return kind == PHYR_MMIO ? sg->attrs | DMA_ATTR_MMIO : sg->attrs;
 }
 
+/* Only the two ends of a list may lie inside a granule of the IOMMU. */
+static int iova_link_one(struct sg_phyrs *sg, const struct phyr *phyr, unsigned long attrs,
+			 unsigned long mask, u64 at)
+{
+	if (at && phyr->addr & mask)
+		return -EINVAL;
+	if ((phyr->addr + phyr->len) & mask && at + phyr->len < sg->len)
+		return -EINVAL;
+	return dma_iova_link(sg->dev, &sg->iova, phyr->addr, at, phyr->len, sg->dir, attrs);
+}
+
 /* Links phyr by phyr; *@linked says how far it came. */
 static int iova_link(struct sg_phyrs *sg, u64 *linked)
 {
-	unsigned long mask = dma_get_merge_boundary(sg->dev);
+	unsigned long mask = dma_get_merge_boundary(sg->dev), attrs;
+	struct phyr phyrs[PHYR_ITER_AHEAD];
 	struct phyr_iter it;
-	struct phyr phyr;
+	unsigned int i, nr;
 	int ret;
 
-	phyr_list_for_each_slice(sg->list, sg->offset, sg->len, it, phyr) {
-		if (*linked && phyr.addr & mask)
-			return -EINVAL;
-		if (*linked + phyr.len < sg->len && (phyr.addr + phyr.len) & mask)
-			return -EINVAL;
-		ret = dma_iova_link(sg->dev, &sg->iova, phyr.addr, *linked, phyr.len,
-				    sg->dir, kind_attrs(sg, it.kind));
-		if (ret)
-			return ret;
-		*linked += phyr.len;
+	phyr_iter_init(&it, sg->list, sg->offset, sg->len);
+	while ((nr = phyr_iter_fill(&it, phyrs, ARRAY_SIZE(phyrs)))) {
+		attrs = kind_attrs(sg, it.kind);
+		for (i = 0; i < nr; i++) {
+			ret = iova_link_one(sg, &phyrs[i], attrs, mask, *linked);
+			if (ret)
+				return ret;
+			*linked += phyrs[i].len;
+		}
+		cond_resched();
 	}
 	return dma_iova_sync(sg->dev, &sg->iova, 0, sg->len);
 }
@@ -202,33 +214,58 @@ static unsigned int table_max(void)
 	return rounddown(UINT_MAX, PAGE_SIZE);
 }
 
-static int table_alloc(struct sg_phyrs *sg)
+/* An entry for each phyr, and more for one that is too long for an entry. */
+static u64 table_entries(const struct sg_phyrs *sg)
 {
 	u64 nr = 0;
 	struct phyr_iter it;
 	struct phyr phyr;
 
+	if (sg->len == phyr_list_len(sg->list) && sg->len <= table_max())
+		return phyr_list_nr(sg->list);
 	phyr_list_for_each_slice(sg->list, sg->offset, sg->len, it, phyr)
 		nr += DIV_ROUND_UP_ULL(phyr.len, table_max());
-	if (nr > UINT_MAX)
-		return -EOVERFLOW;
-	return sg_alloc_table(&sg->sgt, nr, GFP_KERNEL);
+	return nr;
+}
+
+static int table_alloc(struct sg_phyrs *sg)
+{
+	u64 nr = table_entries(sg);
+
+	return nr > UINT_MAX ? -EOVERFLOW : sg_alloc_table(&sg->sgt, nr, GFP_KERNEL);
+}
+
+/* Sets the entries of one phyr, of which @s is the first; returns the next one. */
+static struct scatterlist *table_set(struct scatterlist *s, struct phyr phyr)
+{
+	const size_t max = table_max();
+	unsigned int len;
+
+	for (;;) {
+		len = min(phyr.len, max);
+		sg_set_page(s, pfn_to_page(PHYS_PFN(phyr.addr)), len, offset_in_page(phyr.addr));
+		if (sg_is_last(s))
+			return s;
+		if (sg_is_chain(++s))
+			s = sg_chain_ptr(s);
+		if (phyr.len == len)
+			return s;
+		phyr.addr += len;
+		phyr.len -= len;
+	}
 }
 
 static void table_fill(struct sg_phyrs *sg)
 {
 	struct scatterlist *s = sg->sgt.sgl;
+	struct phyr phyrs[PHYR_ITER_AHEAD];
 	struct phyr_iter it;
-	struct phyr phyr;
-	unsigned int len;
+	unsigned int i, nr;
 
-	phyr_list_for_each_slice(sg->list, sg->offset, sg->len, it, phyr) {
-		for (; phyr.len; phyr.addr += len, phyr.len -= len, s = sg_next(s)) {
-			len = min_t(size_t, phyr.len, table_max());
-			sg_set_page(s, pfn_to_page(PHYS_PFN(phyr.addr)), len,
-				    offset_in_page(phyr.addr));
-		}
-	}
+	phyr_iter_init(&it, sg->list, sg->offset, sg->len);
+	while ((nr = phyr_iter_fill(&it, phyrs, ARRAY_SIZE(phyrs))))
+		for (i = 0; i < nr; i++)
+			s = table_set(s, phyrs[i]);
 }
 
 static int table_segs(struct sg_phyrs *sg)

@@ -617,13 +617,11 @@ EXPORT_SYMBOL_GPL(pin_user_phyr_list_remote);
 
 static void unpin_long(unsigned long pfn, unsigned long nr, bool make_dirty)
 {
-	unsigned long step;
-
-	for (; nr; nr -= step, pfn += step) {
-		step = min(nr, UNPIN_STEP);
-		unpin_user_page_range_dirty_lock(pfn_to_page(pfn), step, make_dirty);
+	for (; nr > UNPIN_STEP; nr -= UNPIN_STEP, pfn += UNPIN_STEP) {
+		unpin_user_page_range_dirty_lock(pfn_to_page(pfn), UNPIN_STEP, make_dirty);
 		cond_resched();
 	}
+	unpin_user_page_range_dirty_lock(pfn_to_page(pfn), nr, make_dirty);
 }
 
 /* One page that is dirty already, or need not be, takes the shortest way. */
