@@ -69,7 +69,7 @@ static const char *check_fetch(int edu, const struct mem *mem, uint64_t at)
 /* The CPU finds what the device stored. */
 static const char *check_store(int edu, const struct mem *mem, uint64_t at)
 {
-	unsigned char want[CHUNK];
+	unsigned char want[CHUNK] = { 0 };
 
 	if (mem->kind->read_only)
 		return pwrite(edu, want, CHUNK, (off_t)at) == -1 && errno == EACCES ?
