@@ -625,6 +625,8 @@ EXPORT_SYMBOL_GPL(sg_phyrs_sync_for_device);
 /**
  * sg_phyrs_nr - how many ranges of DMA addresses a mapping has
  * @sg: the mapping
+ *
+ * Return: how many.
  */
 unsigned long sg_phyrs_nr(const struct sg_phyrs *sg)
 {

@@ -88,6 +88,7 @@ static enum phyr_kind page_kind(const struct page *page)
  * memory, so that it does not change its kind.
  *
  * Context: any.
+ * Return: the kind.
  */
 enum phyr_kind phyr_kind_of(phys_addr_t addr)
 {

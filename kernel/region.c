@@ -362,6 +362,8 @@ void phyr_region_totals(u64 *regions, u64 *pages)
 /**
  * phyr_region_pages - pages that a region pins
  * @region: the region
+ *
+ * Return: how many.
  */
 u64 phyr_region_pages(const struct phyr_region *region)
 {
@@ -417,6 +419,8 @@ EXPORT_SYMBOL_GPL(phyr_region_list);
 /**
  * phyr_region_writable - may a device write to a region
  * @region: the region
+ *
+ * Return: true if it may.
  */
 bool phyr_region_writable(const struct phyr_region *region)
 {

@@ -91,6 +91,7 @@ size_t sg_phyrs_bytes(const struct sg_phyrs *sg);
  * The fields are private.
  */
 struct sg_phyr_iter {
+	/* private: */
 	const struct sg_phyr_chunk *chunk;
 	unsigned int index;
 	u64 left;

@@ -84,6 +84,7 @@ struct phyr_leaf;
  * copied by assignment: it may point into itself.
  */
 struct phyr_list {
+	/* private: */
 	struct phyr open;
 	u64 open_start;
 	void *root;
@@ -108,12 +109,15 @@ struct phyr_list {
  * ahead, so it takes a few hundred bytes of stack.
  */
 struct phyr_iter {
+	/* private: */
 	const struct phyr_list *list;
 	const struct phyr_leaf *leaf;
 	unsigned int index;
 	u64 pos;
 	u64 end;
+	/* public: */
 	enum phyr_kind kind;
+	/* private: */
 	unsigned int used;
 	unsigned int filled;
 	struct phyr ahead[PHYR_ITER_AHEAD];
@@ -181,6 +185,8 @@ static inline u64 phyr_list_len(const struct phyr_list *list)
 /**
  * phyr_list_nr - how many phyrs a list holds
  * @list: the list
+ *
+ * Return: how many.
  */
 static inline unsigned long phyr_list_nr(const struct phyr_list *list)
 {
@@ -217,7 +223,7 @@ static inline unsigned int phyr_list_kinds(const struct phyr_list *list)
  */
 #define phyr_list_for_each(list, it, phyr)				\
 	for (phyr_iter_init(&(it), (list), 0, ~0ULL);			\
-	     phyr_iter_next(&(it), &(phyr)); )
+	     phyr_iter_next(&(it), &(phyr));)
 
 /**
  * phyr_list_for_each_slice - walk the bytes [offset, offset + length) of a list
@@ -231,7 +237,7 @@ static inline unsigned int phyr_list_kinds(const struct phyr_list *list)
  */
 #define phyr_list_for_each_slice(list, offset, length, it, phyr)	\
 	for (phyr_iter_init(&(it), (list), (offset), (length));		\
-	     phyr_iter_next(&(it), &(phyr)); )
+	     phyr_iter_next(&(it), &(phyr));)
 
 /**
  * struct phyr_seg_limits - what a device can take in one segment
@@ -253,6 +259,7 @@ struct phyr_seg_limits {
  * The fields are private.
  */
 struct phyr_seg_iter {
+	/* private: */
 	struct phyr_iter it;
 	struct phyr rest;
 	struct phyr_seg_limits lim;
