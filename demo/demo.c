@@ -323,7 +323,7 @@ int main(int argc, char **argv)
 		do_kind(&demo, &mem_kinds[i], &row);
 		print_row(&row);
 		json_object_array_add(rows, row_json(&row));
-		bad |= row.failed != NULL;
+		bad |= !!row.failed;
 	}
 	acquired = mem_vmstat("nr_foll_pin_acquired");
 	released = mem_vmstat("nr_foll_pin_released");

@@ -88,7 +88,7 @@ static void check_arrays(unsigned int flags)
 		/* a small part of what is large, so that its ends matter */
 		check_array(fd, mem.addr + 777, 100 * PAGE - 1000, sizes[i], flags);
 		driver_unpin(fd, PT_ARRAY | (flags & PT_WRITE ? PT_DIRTY : 0) |
-			     (i % 2 ? 0 : PT_HALVES));
+					 (i % 2 ? 0 : PT_HALVES));
 	}
 	close(fd);
 }

@@ -76,9 +76,9 @@ static void test_addresses(void **state)
 		{ 0x7fffffffe000ull, 8 * PAGE, EFAULT },
 		{ 1ull << 47, PAGE, EFAULT },		/* not canonical */
 		{ 1ull << 63, PAGE, EFAULT },
-		{ 0xffff888000000000ull, PAGE, EFAULT },/* the kernel's */
+		{ 0xffff888000000000ull, PAGE, EFAULT }, /* the kernel's */
 		{ 0xffffffff81000000ull, PAGE, EFAULT },
-		{ 0xffffffffff600000ull, PAGE, EFAULT },/* vsyscall */
+		{ 0xffffffffff600000ull, PAGE, EFAULT }, /* vsyscall */
 	};
 
 	(void)state;

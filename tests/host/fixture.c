@@ -157,4 +157,5 @@ const struct named_pattern patterns[] = {
 	{ "odd and even", odd_and_even },
 	{ "high addresses", high_addresses },
 };
+
 const size_t nr_patterns = ARRAY_SIZE(patterns);

@@ -102,7 +102,8 @@ bool kernel_from(int major, int minor)
 	int is_major = 0, is_minor = 0;
 
 	uname(&name);
-	sscanf(name.release, "%d.%d", &is_major, &is_minor);
+	if (sscanf(name.release, "%d.%d", &is_major, &is_minor) != 2)
+		return false;
 	return is_major > major || (is_major == major && is_minor >= minor);
 }
 

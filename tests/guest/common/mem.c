@@ -292,6 +292,7 @@ const struct mem_kind mem_kinds[] = {
 	{ "PCI BAR", 64 * MIB, PAGE, false, false, false, map_bar },
 	{ "mixed", 28 * MIB, 4 * MIB, false, false, false, map_mixed },
 };
+
 const size_t mem_nr_kinds = sizeof(mem_kinds) / sizeof(mem_kinds[0]);
 
 const struct mem_kind *mem_find(const char *name)

@@ -11,7 +11,7 @@
 
 /* What one open file holds. */
 struct pt_file {
-	struct mutex lock;
+	struct mutex lock;		/* over all the others */
 	struct phyr_list list;
 	struct phyr *phyrs;
 	unsigned int nr;
