@@ -200,7 +200,8 @@ static int region_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 
 static struct page **region_page_array(struct phyr_region *region)
 {
-	struct page **pages = kvmalloc_array(region->pages, sizeof(*pages), GFP_KERNEL);
+	struct page **pages = kvmalloc_array(region->pages, sizeof(*pages),
+					     GFP_KERNEL | __GFP_NOWARN);
 	unsigned long n = 0, pfn;
 	struct phyr_iter it;
 	struct phyr phyr;

@@ -52,7 +52,6 @@ struct pinned {
 	int region;
 	uint64_t pin_ns;
 	struct phyr_query query;
-	uint64_t largest;		/* 0: only the histogram knows */
 };
 
 typedef void (*range_fn)(const struct phyr_range *range, void *ctx);
@@ -77,33 +76,6 @@ static int walk_ranges(const struct pinned *p, range_fn fn, void *ctx)
 	}
 	free(ranges);
 	return nr < 0 ? (int)nr : 0;
-}
-
-static void note_largest(const struct phyr_range *range, void *ctx)
-{
-	uint64_t *largest = ctx;
-
-	if (range->len > *largest)
-		*largest = range->len;
-}
-
-/* Not everybody may see the ranges; one phyr is as large as the region. */
-static void find_largest(struct pinned *p)
-{
-	p->largest = 0;
-	if (p->query.phyrs == 1)
-		p->largest = p->query.bytes;
-	else if (walk_ranges(p, note_largest, &p->largest))
-		p->largest = 0;
-}
-
-static unsigned int largest_class(const struct phyr_query *query)
-{
-	unsigned int n = ARRAY_SIZE(query->histogram) - 1;
-
-	while (n && !query->histogram[n])
-		n--;
-	return n;
 }
 
 static uint64_t page_array_bytes(const struct pinned *p)
@@ -169,8 +141,7 @@ static int print_table(const struct pin_args *args, const struct pinned *p)
 	       query->flags & PHYR_QUERY_WRITE ? "" : ", read-only");
 	printf("  pages      %" PRIu64 "\n", (uint64_t)query->pages);
 	printf("  phyrs      %" PRIu64 "\n", (uint64_t)query->phyrs);
-	printf("  largest    %s%s\n", p->largest ? "" : "at least ",
-	       text_bytes(p->largest ? p->largest : 1ULL << largest_class(query)).s);
+	printf("  largest    %s\n", text_bytes(query->largest).s);
 	print_kinds(query);
 	printf("  metadata   %s (8 bytes a page: %s)\n", text_bytes(query->metadata_bytes).s,
 	       text_bytes(page_array_bytes(p)).s);
@@ -242,10 +213,7 @@ static int print_json(const struct pin_args *args, const struct pinned *p)
 	json_add_u64(root, "bytes", query->bytes);
 	json_add_u64(root, "pages", query->pages);
 	json_add_u64(root, "phyrs", query->phyrs);
-	json_object_object_add(root, "largest",
-			       p->largest ? json_object_new_uint64(p->largest) : NULL);
-	json_add_u64(root, "largest_at_least",
-		     p->largest ? p->largest : 1ULL << largest_class(query));
+	json_add_u64(root, "largest", query->largest);
 	json_object_object_add(root, "kinds", json_kinds(query));
 	json_object_object_add(root, "histogram", json_histogram(query));
 	json_add_u64(root, "metadata_bytes", query->metadata_bytes);
@@ -295,7 +263,6 @@ static int show(const struct pin_args *args, struct pinned *p)
 		if (ret)
 			return tool_fail_phyr(ret, "cannot list the physical ranges");
 	}
-	find_largest(p);
 	ret = args->json ? print_json(args, p) : print_table(args, p);
 	if (ret)
 		return tool_fail_phyr(ret, "cannot list the physical ranges");

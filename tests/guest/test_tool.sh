@@ -151,7 +151,7 @@ pin_tests() {
 		phyr pin --size 64M --ranges --json
 	ok "pin --ranges, as a table" exits 0 "" phyr pin --size 64K --ranges
 	ok "pin --ranges as nobody" exits 1 "CAP_SYS_ADMIN" as_nobody pin --size 64K --ranges
-	ok "pin as nobody" json 'd["largest"] is None or d["phyrs"] == 1' \
+	ok "pin as nobody" json 'd["largest"] > 0' \
 		as_nobody pin --size 64K --json
 	ok "more than RLIMIT_MEMLOCK" exits 1 "RLIMIT_MEMLOCK here: 64 KiB" \
 		prlimit --memlock=65536 -- setpriv --reuid "$nobody" --clear-groups -- \

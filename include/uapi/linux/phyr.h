@@ -75,6 +75,7 @@ struct phyr_pin {
  * @bytes: out: length of the region
  * @phyrs: out: physically contiguous ranges
  * @pages: out: pages that it touches
+ * @largest: out: length of the longest phyr
  * @metadata_bytes: out: kernel memory that holds the list of phyrs
  * @kind_bytes: out: bytes of each kind
  * @histogram: out: [n] counts the phyrs of 2^n to 2^(n+1)-1 bytes
@@ -87,6 +88,7 @@ struct phyr_query {
 	__u64 bytes;
 	__u64 phyrs;
 	__u64 pages;
+	__u64 largest;
 	__u64 metadata_bytes;
 	__u64 kind_bytes[PHYR_KIND_MAX];
 	__u64 histogram[64];
