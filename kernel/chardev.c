@@ -93,7 +93,7 @@ static int query_list(struct phyr_query *query, const struct phyr_list *list)
 	phyr_list_for_each(list, it, phyr) {
 		query->kind_bytes[it.kind] += phyr.len;
 		query->histogram[ilog2((u64)phyr.len)]++;
-		query->largest = max(query->largest, (u64)phyr.len);
+		query->largest = max_t(u64, query->largest, phyr.len);
 		if (++n % 1024)
 			continue;
 		if (fatal_signal_pending(current))
