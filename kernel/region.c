@@ -218,14 +218,9 @@ static struct page **region_page_array(struct phyr_region *region)
 static int region_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 {
 	struct phyr_region *region = dmabuf->priv;
-	struct page **pages;
+	struct page **pages = region_page_array(region);
 	void *addr;
 
-	if (!region->write)		/* the kernel mapping could be written */
-		return -EACCES;
-	if (phyr_list_kinds(&region->list) & BIT(PHYR_MMIO))
-		return -EOPNOTSUPP;
-	pages = region_page_array(region);
 	if (!pages)
 		return -ENOMEM;
 	addr = vmap(pages, region->pages, VM_MAP, PAGE_KERNEL);
@@ -261,17 +256,36 @@ static void region_release(struct dma_buf *dmabuf)
 	region_free(region);
 }
 
+/* Every region's file is let go of by region_release(): it is known by that. */
+#define REGION_OPS					\
+	.attach = region_attach,			\
+	.map_dma_buf = region_map,			\
+	.unmap_dma_buf = region_unmap,			\
+	.release = region_release,			\
+	.begin_cpu_access = region_begin_cpu_access,	\
+	.end_cpu_access = region_end_cpu_access,	\
+	.mmap = region_mmap
+
 static const struct dma_buf_ops region_ops = {
-	.attach = region_attach,
-	.map_dma_buf = region_map,
-	.unmap_dma_buf = region_unmap,
-	.release = region_release,
-	.begin_cpu_access = region_begin_cpu_access,
-	.end_cpu_access = region_end_cpu_access,
-	.mmap = region_mmap,
+	REGION_OPS,
+};
+
+static const struct dma_buf_ops region_ops_vmap = {
+	REGION_OPS,
 	.vmap = region_vmap,
 	.vunmap = region_vunmap,
 };
+
+/*
+ * A mapping for the kernel could be written, and needs pages. dma-buf warns
+ * when vmap() fails, so where it cannot be it is not offered.
+ */
+static const struct dma_buf_ops *region_pick_ops(const struct phyr_region *region)
+{
+	if (!region->write || phyr_list_kinds(&region->list) & BIT(PHYR_MMIO))
+		return &region_ops;
+	return &region_ops_vmap;
+}
 
 static struct phyr_region *region_new(unsigned long addr, size_t len, bool write)
 {
@@ -303,7 +317,7 @@ static struct dma_buf *region_export(struct phyr_region *region)
 {
 	DEFINE_DMA_BUF_EXPORT_INFO(info);
 
-	info.ops = &region_ops;
+	info.ops = region_pick_ops(region);
 	info.size = phyr_list_len(&region->list);
 	info.flags = O_RDWR;
 	info.priv = region;
@@ -385,7 +399,7 @@ struct phyr_region *phyr_region_get(int fd)
 
 	if (IS_ERR(dmabuf))
 		return ERR_CAST(dmabuf);
-	if (dmabuf->ops != &region_ops) {
+	if (dmabuf->ops->release != region_release) {
 		dma_buf_put(dmabuf);
 		return ERR_PTR(-EINVAL);
 	}
