@@ -2,7 +2,7 @@
 /*
  * Runs in the guest: phyrs against the stock way, for each kind of memory.
  *
- *	bench FILE.json [ROUNDS]
+ *	bench FILE.json [ROUNDS [KIND]]
  *
  * Every round does both, in turn first and second; what counts is the median.
  */
@@ -128,12 +128,13 @@ static int bench_kind(int dev, const struct mem_kind *kind, size_t rounds, const
 int main(int argc, char **argv)
 {
 	size_t rounds = argc > 2 ? strtoul(argv[2], NULL, 10) : 15;
+	const char *only = argc > 3 ? argv[3] : NULL;
 	json_object *rows = json_object_new_array();
 	struct utsname uts;
 	int dev, ret = 0;
 
 	if (argc < 2 || !rounds || rounds > MAX_ROUNDS) {
-		fprintf(stderr, "usage: bench FILE.json [ROUNDS]\n");
+		fprintf(stderr, "usage: bench FILE.json [ROUNDS [KIND]]\n");
 		return 2;
 	}
 	dev = open("/dev/phyr_bench", O_RDWR | O_CLOEXEC);
@@ -145,7 +146,7 @@ int main(int argc, char **argv)
 	printf("%s, median of %zu rounds\n  %-32s %14s %14s %10s\n", uts.release, rounds, "",
 	       "stock us", "phyr us", "ratio");
 	for (size_t i = 0; i < mem_nr_kinds; i++)
-		if (mem_kinds[i].struct_page && (!getenv("K") || strstr(mem_kinds[i].name,getenv("K"))))
+		if (mem_kinds[i].struct_page && (!only || !strcmp(mem_kinds[i].name, only)))
 			ret |= bench_kind(dev, &mem_kinds[i], rounds, uts.release, rows);
 	if (json_object_to_file_ext(argv[1], rows, JSON_C_TO_STRING_PRETTY)) {
 		fprintf(stderr, "bench: %s\n", json_util_get_last_err());

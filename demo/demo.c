@@ -288,7 +288,7 @@ static int open_all(struct demo *demo)
 {
 	demo->phyr = phyr_open();
 	if (demo->phyr < 0) {
-		fprintf(stderr, "demo: %s\n", phyr_hint(-demo->phyr));
+		fprintf(stderr, "demo: /dev/phyr: %s\n", strerror(-demo->phyr));
 		return -1;
 	}
 	demo->bench = open("/dev/phyr_bench", O_RDWR | O_CLOEXEC);

@@ -474,7 +474,8 @@ static struct sg_phyrs *sg_new(struct device *dev, enum dma_data_direction dir,
  * Return: the mapping, for sg_unmap_phyrs(); or ERR_PTR() of -EINVAL for an
  * empty slice, one that passes the end of the list, a direction that is none,
  * or a device without a DMA mask; -EREMOTEIO if @dev cannot reach memory that
- * has no page; -EIO if the DMA API refused; -ENOMEM.
+ * has no page; -EOVERFLOW for more phyrs than a scatterlist can have where one
+ * is needed; -EIO if the DMA API refused; -ENOMEM.
  */
 struct sg_phyrs *sg_map_phyr_list(struct device *dev, const struct phyr_list *list,
 				  u64 offset, u64 len, enum dma_data_direction dir,

@@ -309,6 +309,8 @@ racing_tests() {
 
 usage_tests
 rmmod phyr 2>/dev/null
+# Whatever uses the module has to go first.
+modprobe -r phyr_test phyr_bench edu phyr 2>/dev/null
 no_module_tests
 modprobe phyr || echo "Bail out! the module does not load"
 info_tests
