@@ -131,20 +131,31 @@ static bool leaf_takes(const struct phyr_list *list, const struct phyr_leaf *lea
 	       (list->open_start - leaf->start) >> leaf->shift <= PHYR_OFF_MAX;
 }
 
+static void packed_set(struct phyr_packed *entry, u64 addr, u64 off)
+{
+	u64 pfn = addr >> PHYR_PFN_SHIFT;
+
+	entry->pfn_lo = (u32)pfn;
+	entry->pfn_hi = (u8)(pfn >> 32);
+	entry->off = (u16)off;
+}
+
 static void leaf_add(struct phyr_list *list, struct phyr_leaf *leaf)
 {
 	unsigned int i = leaf->nr++;
 
 	if (leaf->shift) {
-		u64 pfn = (u64)list->open.addr >> PHYR_PFN_SHIFT;
-
-		leaf->packed[i].pfn_lo = (u32)pfn;
-		leaf->packed[i].pfn_hi = (u8)(pfn >> 32);
-		leaf->packed[i].off = (u16)((list->open_start - leaf->start) >> leaf->shift);
+		packed_set(&leaf->packed[i], list->open.addr,
+			   (list->open_start - leaf->start) >> leaf->shift);
 	} else {
 		leaf->wide[i].start = list->open_start;
 		leaf->wide[i].addr = list->open.addr;
 	}
+}
+
+static phys_addr_t packed_addr(const struct phyr_packed *entry)
+{
+	return (phys_addr_t)((entry->pfn_lo | (u64)entry->pfn_hi << 32) << PHYR_PFN_SHIFT);
 }
 
 static u64 leaf_entry_start(const struct phyr_leaf *leaf, unsigned int i)
@@ -156,12 +167,7 @@ static u64 leaf_entry_start(const struct phyr_leaf *leaf, unsigned int i)
 
 static phys_addr_t leaf_entry_addr(const struct phyr_leaf *leaf, unsigned int i)
 {
-	if (leaf->shift) {
-		u64 pfn = leaf->packed[i].pfn_lo | (u64)leaf->packed[i].pfn_hi << 32;
-
-		return (phys_addr_t)(pfn << PHYR_PFN_SHIFT);
-	}
-	return (phys_addr_t)leaf->wide[i].addr;
+	return leaf->shift ? packed_addr(&leaf->packed[i]) : (phys_addr_t)leaf->wide[i].addr;
 }
 
 static u64 leaf_end(const struct phyr_list *list, const struct phyr_leaf *leaf)
@@ -425,6 +431,45 @@ static int append_one(struct phyr_list *list, const struct phyr *phyr, enum phyr
 	return 0;
 }
 
+/*
+ * The hot loop of append: ranges that merge with nothing, into the packed leaf
+ * at the end, as long as nothing is special about one.  Returns how many.
+ */
+static unsigned int append_packed(struct phyr_list *list, const struct phyr *phyrs,
+				  unsigned int nr, enum phyr_kind kind)
+{
+	struct phyr_leaf *leaf = list->tail;
+	struct phyr open = list->open;
+	u64 start = list->open_start, unit_mask, off;
+	unsigned int i, max;
+
+	if (!leaf || !leaf->shift || leaf->kind != kind || list->open_kind != kind ||
+	    !open.len || start >> 62)
+		return 0;
+	unit_mask = (1ULL << leaf->shift) - 1;
+	max = min(nr, (unsigned int)(leaf->max - leaf->nr));
+	for (i = 0; i < max; i++) {
+		phys_addr_t end = phyrs[i].addr + (phys_addr_t)phyrs[i].len;
+
+		off = (start - leaf->start) >> leaf->shift;
+		if (open.addr + (phys_addr_t)open.len == phyrs[i].addr || end <= phyrs[i].addr ||
+		    open.len & unit_mask || !pack_fits(open.addr) || off > PHYR_OFF_MAX ||
+		    (u64)phyrs[i].len >> 62)
+			break;
+		packed_set(&leaf->packed[leaf->nr + i], open.addr, off);
+		start += open.len;
+		open = phyrs[i];
+	}
+	if (i) {
+		leaf->nr += (u16)i;
+		list->open = open;
+		list->open_start = start;
+		list->sealed = false;
+		list->nr += i;
+	}
+	return i;
+}
+
 /**
  * phyr_list_append_many - add ranges to the end of a list
  * @list: the list
@@ -450,8 +495,16 @@ int phyr_list_append_many(struct phyr_list *list, const struct phyr *phyrs,
 
 	if ((unsigned int)kind >= PHYR_NR_KINDS)
 		return -EINVAL;
-	for (; nr && !ret; nr--, phyrs++)
-		ret = append_one(list, phyrs, kind, gfp);
+	while (nr && !ret) {
+		unsigned int n = append_packed(list, phyrs, nr, kind);
+
+		if (!n) {
+			ret = append_one(list, phyrs, kind, gfp);
+			n = 1;
+		}
+		phyrs += n;
+		nr -= n;
+	}
 	if (ret && phyr_list_len(list) != before) {
 		phyr_list_truncate(list, before);
 		list->sealed = sealed;
@@ -613,28 +666,55 @@ void phyr_iter_init(struct phyr_iter *it, const struct phyr_list *list,
 	it->index = leaf_search(list, it->leaf, offset);
 }
 
-/* The hot loops: entries of one leaf, each as long as the way to the next. */
+/*
+ * The hot loop of walking a list: whole entries, but not the last of a leaf,
+ * whose length is not in the leaf.  @it stands where an entry begins.
+ */
+static unsigned int fill_packed_whole(struct phyr_iter *it, const struct phyr_leaf *leaf,
+				      struct phyr *phyrs, unsigned int max)
+{
+	const struct phyr_packed *entry = &leaf->packed[it->index];
+	u64 start = it->pos, base = leaf->start, end = it->end, next;
+	unsigned int shift = leaf->shift, n;
+
+	max = min(max, leaf->nr - 1 - it->index);
+	for (n = 0; n < max; n++, entry++) {
+		next = base + ((u64)entry[1].off << shift);
+		if (next > end)
+			break;
+		phyrs[n].addr = packed_addr(entry);
+		phyrs[n].len = (size_t)(next - start);
+		start = next;
+	}
+	it->pos = start;
+	it->index += n;
+	return n;
+}
+
+/* One entry, which may be the last of its leaf, or cut at either end. */
+static void fill_packed_one(struct phyr_iter *it, const struct phyr_leaf *leaf,
+			    struct phyr *phyr)
+{
+	u64 start = leaf_entry_start(leaf, it->index);
+	u64 end = min(leaf_entry_end(it->list, leaf, it->index), it->end);
+
+	phyr->addr = packed_addr(&leaf->packed[it->index]) + (phys_addr_t)(it->pos - start);
+	phyr->len = (size_t)(end - it->pos);
+	it->pos = end;
+	it->index++;
+}
+
 static unsigned int fill_packed(struct phyr_iter *it, const struct phyr_leaf *leaf,
 				struct phyr *phyrs, unsigned int max)
 {
-	const struct phyr_packed *entry = &leaf->packed[it->index];
-	u64 start = leaf->start + ((u64)entry->off << leaf->shift), pos = it->pos, next;
-	unsigned int n = 0, left = leaf->nr - it->index;
-	phys_addr_t addr;
+	unsigned int n = 0;
 
-	while (n < max && left && pos < it->end) {
-		next = --left ? leaf->start + ((u64)entry[1].off << leaf->shift) :
-				leaf_end(it->list, leaf);
-		addr = (phys_addr_t)((entry->pfn_lo | (u64)entry->pfn_hi << 32) << PHYR_PFN_SHIFT);
-		phyrs[n].addr = addr + (phys_addr_t)(pos - start);
-		start = next;
-		next = min(next, it->end);
-		phyrs[n++].len = (size_t)(next - pos);
-		pos = next;
-		entry++;
+	while (n < max && it->index < leaf->nr && it->pos < it->end) {
+		if (it->pos == leaf_entry_start(leaf, it->index))
+			n += fill_packed_whole(it, leaf, phyrs + n, max - n);
+		if (n < max && it->pos < it->end)
+			fill_packed_one(it, leaf, &phyrs[n++]);
 	}
-	it->pos = pos;
-	it->index += n;
 	return n;
 }
 
