@@ -61,6 +61,16 @@ int driver_copy(int fd, uint64_t offset, void *buf, size_t len, unsigned int fla
 	return ioctl(fd, PT_IOC_COPY, &copy) ? errno : 0;
 }
 
+int driver_vmap(int fd, int buf_fd, uint64_t offset, void *buf, size_t len, unsigned int flags)
+{
+	struct pt_copy copy = {
+		.offset = offset, .len = len, .buf = (uintptr_t)buf, .flags = flags,
+		.fd = buf_fd,
+	};
+
+	return ioctl(fd, PT_IOC_VMAP, &copy) ? errno : 0;
+}
+
 void driver_unpin(int fd, unsigned int flags)
 {
 	assert_int_equal(ioctl(fd, PT_IOC_UNPIN, (unsigned long)flags), 0);

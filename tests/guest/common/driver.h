@@ -22,6 +22,9 @@ uint64_t driver_bytes(int fd, unsigned int flags);
 /* Bytes of the list; 0 or an errno. */
 int driver_copy(int fd, uint64_t offset, void *buf, size_t len, unsigned int flags);
 
+/* Bytes of a dma-buf that the kernel maps for itself; 0 or an errno. */
+int driver_vmap(int fd, int buf_fd, uint64_t offset, void *buf, size_t len, unsigned int flags);
+
 void driver_unpin(int fd, unsigned int flags);
 
 /* Maps and checks; the errno of the mapping. Fails the test if a check fails. */

@@ -2,8 +2,10 @@
 /*
  * /dev/phyr_test: pins, appends, copies and lets go, as a driver would.
  */
+#include <linux/dma-buf.h>
 #include <linux/fs.h>
 #include <linux/highmem.h>
+#include <linux/iosys-map.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -16,6 +18,7 @@
 
 #include <uapi/linux/phyr.h>
 
+#include "compat.h"
 #include "phyr_test.h"
 
 static unsigned int gup_flags(u32 flags)
@@ -198,6 +201,39 @@ static long pt_copy(struct pt_file *pt, void __user *arg)
 	return done == copy.len ? 0 : -ERANGE;
 }
 
+static int vmap_copy(struct dma_buf *dmabuf, const struct pt_copy *copy)
+{
+	void __user *buf = u64_to_user_ptr(copy->buf);
+	struct iosys_map map;
+	int ret = dma_buf_vmap_unlocked(dmabuf, &map);
+
+	if (ret)
+		return ret;
+	if (copy->flags & PT_WRITE)
+		ret = copy_from_user(map.vaddr + copy->offset, buf, copy->len) ? -EFAULT : 0;
+	else
+		ret = copy_to_user(buf, map.vaddr + copy->offset, copy->len) ? -EFAULT : 0;
+	dma_buf_vunmap_unlocked(dmabuf, &map);
+	return ret;
+}
+
+static long pt_vmap(void __user *arg)
+{
+	struct dma_buf *dmabuf;
+	struct pt_copy copy;
+	int ret = -ERANGE;
+
+	if (copy_from_user(&copy, arg, sizeof(copy)))
+		return -EFAULT;
+	dmabuf = dma_buf_get(copy.fd);
+	if (IS_ERR(dmabuf))
+		return PTR_ERR(dmabuf);
+	if (copy.offset <= dmabuf->size && copy.len <= dmabuf->size - copy.offset)
+		ret = vmap_copy(dmabuf, &copy);
+	dma_buf_put(dmabuf);
+	return ret;
+}
+
 /* Each phyr in two parts that meet at a page boundary. */
 static void unpin_halves(const struct phyr *phyrs, unsigned int nr, bool make_dirty)
 {
@@ -264,6 +300,8 @@ static long pt_command(struct pt_file *pt, unsigned int cmd, unsigned long arg)
 		return pt_copy(pt, user);
 	case PT_IOC_MAP:
 		return pt_ioc_map(pt, user);
+	case PT_IOC_VMAP:
+		return pt_vmap(user);
 	case PT_IOC_UNPIN:
 		return pt_unpin(pt, arg);
 	default:
@@ -328,3 +366,4 @@ module_misc_device(pt_misc);
 MODULE_DESCRIPTION("What phyr.ko offers to drivers, for its tests");
 MODULE_AUTHOR("The phyr developers");
 MODULE_LICENSE("GPL");
+PHYR_IMPORT_DMA_BUF();

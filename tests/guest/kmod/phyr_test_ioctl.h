@@ -60,19 +60,19 @@ struct pt_ranges {
 };
 
 /**
- * struct pt_copy - PT_IOC_COPY: bytes out of the list, or into it
- * @offset: first byte in the list
+ * struct pt_copy - PT_IOC_COPY, PT_IOC_VMAP: bytes of the list, of a dma-buf
+ * @offset: first byte
  * @len: how many
  * @buf: address of the program's buffer
- * @flags: PT_WRITE: into the list
- * @reserved: not used
+ * @flags: PT_WRITE: into it, not out of it
+ * @fd: PT_IOC_VMAP: the dma-buf, which the kernel maps to copy
  */
 struct pt_copy {
 	__u64 offset;
 	__u64 len;
 	__u64 buf;
 	__u32 flags;
-	__u32 reserved;
+	__s32 fd;
 };
 
 /**
@@ -106,6 +106,7 @@ struct pt_map {
 #define PT_IOC_RANGES	_IOWR(0xF2, 2, struct pt_ranges)
 #define PT_IOC_COPY	_IOWR(0xF2, 3, struct pt_copy)
 #define PT_IOC_MAP	_IOWR(0xF2, 4, struct pt_map)
+#define PT_IOC_VMAP	_IOWR(0xF2, 6, struct pt_copy)
 #define PT_IOC_UNPIN	_IO(0xF2, 5)	/* argument: PT_DIRTY, PT_HALVES, PT_ARRAY */
 
 #endif
