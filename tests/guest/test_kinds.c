@@ -33,15 +33,19 @@ static void check_query(int region, const char *addr, size_t len, unsigned int f
 	struct phyr_query query = { .size = sizeof(query) };
 	uint64_t kind_bytes[PHYR_KIND_MAX] = { 0 }, histogram[64] = { 0 };
 	unsigned int kinds = 0;
+	uint64_t largest = 0;
 
 	for (size_t i = 0; i < nr; i++) {
 		kind_bytes[ranges[i].kind] += ranges[i].len;
 		histogram[63 - __builtin_clzll(ranges[i].len)]++;
 		kinds |= 1u << ranges[i].kind;
+		if (ranges[i].len > largest)
+			largest = ranges[i].len;
 	}
 	assert_int_equal(phyr_query(dev, region, &query), 0);
 	assert_int_equal(query.bytes, len);
 	assert_int_equal(query.phyrs, nr);
+	assert_int_equal(query.largest, largest);
 	assert_int_equal(query.pages, ((uintptr_t)addr % PAGE + len + PAGE - 1) / PAGE);
 	assert_int_equal(query.kinds, kinds);
 	assert_int_equal(query.flags, flags & PHYR_PIN_WRITE ? PHYR_QUERY_WRITE : 0);
