@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Pages that more than one has: a parent and its child, everybody (zero
+ * pages), equal pages that the kernel has merged. A pin holds the page that
+ * the process has, and goes on to have when it writes.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include "common/driver.h"
+#include "common/layout.h"
+
+#define LEN	(2 * MIB)
+#define KSM	"/sys/kernel/mm/ksm/"
+
+static const char *const kinds[] = {
+	"4 KiB pages", "4 KiB scattered", "mTHP 64 KiB", "THP 2 MiB", "hugetlb 2 MiB",
+};
+
+static struct mem mem;
+static unsigned char buf[LEN];
+
+/* A child that has the memory, and writes to it when it is told to. */
+struct child {
+	pid_t pid;
+	int to[2];
+	int from[2];
+};
+
+static void child_main(void *arg)
+{
+	struct child *child = arg;
+	char byte;
+
+	must(write(child->from[1], "x", 1) == 1);
+	while (read(child->to[0], &byte, 1) == 1) {
+		must(pattern_is(mem.addr, LEN, 1));
+		pattern_fill(mem.addr, LEN, 99);
+		must(write(child->from[1], "x", 1) == 1);
+	}
+}
+
+static void child_begin(struct child *child)
+{
+	char byte;
+
+	assert_int_equal(pipe(child->to), 0);
+	assert_int_equal(pipe(child->from), 0);
+	child->pid = fork();
+	assert_return_code(child->pid, errno);
+	if (!child->pid) {
+		close(child->to[1]);
+		child_main(child);
+		_exit(0);
+	}
+	assert_int_equal(read(child->from[0], &byte, 1), 1);
+}
+
+static void child_scribble(struct child *child)
+{
+	char byte;
+
+	assert_int_equal(write(child->to[1], "x", 1), 1);
+	assert_int_equal(read(child->from[0], &byte, 1), 1);
+}
+
+static void child_end(struct child *child)
+{
+	close(child->to[0]);
+	close(child->to[1]);
+	child_wait(child->pid);
+	close(child->from[0]);
+	close(child->from[1]);
+}
+
+/* What the kernel finds through the pin, and what the process has. */
+static void check_same(int fd, unsigned int seed)
+{
+	assert_int_equal(driver_copy(fd, 0, buf, LEN, 0), 0);
+	assert_true(pattern_is(buf, LEN, seed));
+	assert_true(pattern_is(mem.addr, LEN, seed));
+}
+
+/* The parent writes, to each page, after it was pinned. */
+static void check_pinned(int fd, struct child *child)
+{
+	check_same(fd, 1);
+	pattern_fill(mem.addr, LEN, 2);
+	check_same(fd, 2);
+	child_scribble(child);
+	check_same(fd, 2);
+}
+
+static void shared_before(const char *kind, unsigned int flags, bool some)
+{
+	int fd = driver_open();
+	struct child child;
+
+	assert_int_equal(mem_map(&mem, mem_find(kind), LEN), 0);
+	pattern_fill(mem.addr, LEN, 1);
+	child_begin(&child);
+	if (some)		/* every third page is the parent's own again */
+		for (size_t at = 0; at < LEN; at += 3 * PAGE)
+			*(volatile char *)(mem.addr + at) = *(volatile char *)(mem.addr + at);
+	assert_int_equal(driver_add(fd, mem.addr, LEN, flags), 0);
+	check_pinned(fd, &child);
+	driver_unpin(fd, 0);
+	child_end(&child);
+	close(fd);
+	mem_unmap(&mem);
+}
+
+static void shared_after(const char *kind, unsigned int flags)
+{
+	int fd = driver_open();
+	struct child child;
+
+	assert_int_equal(mem_map(&mem, mem_find(kind), LEN), 0);
+	pattern_fill(mem.addr, LEN, 1);
+	assert_int_equal(driver_add(fd, mem.addr, LEN, flags), 0);
+	child_begin(&child);
+	check_pinned(fd, &child);
+	driver_unpin(fd, 0);
+	child_end(&child);
+	close(fd);
+	mem_unmap(&mem);
+}
+
+static const unsigned int ways[] = { 0, PT_LONGTERM, PT_WRITE, PT_WRITE | PT_LONGTERM };
+
+static void test_fork_then_pin(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		for (size_t j = 0; j < ARRAY_SIZE(ways); j++)
+			shared_before(kinds[i], ways[j], false);
+}
+
+static void test_fork_then_write_then_pin(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		for (size_t j = 0; j < ARRAY_SIZE(ways); j++)
+			shared_before(kinds[i], ways[j], true);
+}
+
+static void test_pin_then_fork(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		for (size_t j = 0; j < ARRAY_SIZE(ways); j++)
+			shared_after(kinds[i], ways[j]);
+}
+
+/* Memory that was only read is the zero page, or the huge one. */
+static char *zeroes(int advice)
+{
+	char *addr;
+
+	mem.len = LEN;
+	mem.area_len = 2 * LEN;
+	mem.fd = -1;
+	mem.area = mmap(NULL, 2 * LEN, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(mem.area, MAP_FAILED);
+	addr = (char *)mem.area + LEN - (uintptr_t)mem.area % LEN;
+	mem.addr = addr;
+	assert_int_equal(madvise(addr, LEN, advice), 0);
+	for (size_t at = 0; at < LEN; at += PAGE)
+		assert_int_equal(*(volatile char *)(addr + at), 0);
+	return addr;
+}
+
+/* Everybody's zeroes can be read for a while; for longer they become our own. */
+static void check_zeroes(int advice)
+{
+	int fd = driver_open();
+	struct phyr_range *ranges;
+	char *addr = zeroes(advice);
+	size_t nr;
+
+	assert_int_equal(driver_add(fd, addr, LEN, 0), 0);
+	ranges = driver_ranges(fd, 0, &nr);
+	layout_check(addr, LEN, ranges, nr);
+	free(ranges);
+	assert_int_equal(driver_copy(fd, 0, buf, LEN, 0), 0);
+	for (size_t i = 0; i < LEN; i++)
+		assert_int_equal(buf[i], 0);
+	driver_unpin(fd, 0);
+	assert_int_equal(fixture_nothing_left(NULL), 0);
+
+	assert_int_equal(driver_add(fd, addr, LEN, PT_LONGTERM), 0);
+	pattern_fill(addr, LEN, 8);
+	check_same(fd, 8);
+	driver_unpin(fd, 0);
+	mem_unmap(&mem);
+
+	addr = zeroes(advice);
+	assert_int_equal(driver_add(fd, addr + 1, LEN - 2, PT_WRITE), 0);
+	memset(buf, 0x21, LEN);
+	assert_int_equal(driver_copy(fd, 0, buf, LEN - 2, PT_WRITE), 0);
+	assert_memory_equal(addr + 1, buf, LEN - 2);
+	driver_unpin(fd, PT_DIRTY);
+	mem_unmap(&mem);
+	close(fd);
+}
+
+static void test_zero_pages(void **state)
+{
+	(void)state;
+	check_zeroes(MADV_NOHUGEPAGE);
+}
+
+static void test_huge_zero_page(void **state)
+{
+	(void)state;
+	check_zeroes(MADV_HUGEPAGE);
+}
+
+static long ksm_number(const char *path)
+{
+	char text[32] = "";
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	assert_return_code(fd, errno);
+	assert_true(read(fd, text, sizeof(text) - 1) > 0);
+	close(fd);
+	return strtol(text, NULL, 10);
+}
+
+static void ksm_start(void)
+{
+	assert_int_equal(write_file(KSM "sleep_millisecs", "0"), 0);
+	assert_int_equal(write_file(KSM "pages_to_scan", "2000"), 0);
+	assert_int_equal(write_file(KSM "run", "1"), 0);
+}
+
+/* Until all pages of the memory but one, of each sort, are merged. */
+static void ksm_wait(size_t pages)
+{
+	for (int i = 0; i < 300; i++) {
+		if (ksm_number(KSM "pages_sharing") >= (long)pages)
+			return;
+		usleep(100000);
+	}
+	fail_msg("KSM has merged %ld pages", ksm_number(KSM "pages_sharing"));
+}
+
+static void ksm_stop(void)
+{
+	assert_int_equal(write_file(KSM "run", "2"), 0);
+	assert_int_equal(write_file(KSM "run", "0"), 0);
+}
+
+/* Equal pages that were merged: a pin to read for long makes them our own. */
+static void test_merged_pages(void **state)
+{
+	int fd = driver_open();
+
+	(void)state;
+	assert_int_equal(mem_map(&mem, mem_find("4 KiB pages"), LEN), 0);
+	memset(mem.addr, 0x3a, LEN);
+	assert_int_equal(madvise(mem.addr, LEN, MADV_MERGEABLE), 0);
+	ksm_start();
+	ksm_wait(LEN / PAGE / 2);
+	assert_int_equal(driver_add(fd, mem.addr, LEN, PT_LONGTERM), 0);
+	pattern_fill(mem.addr, LEN, 4);
+	check_same(fd, 4);
+	driver_unpin(fd, 0);
+	ksm_stop();
+	close(fd);
+	mem_unmap(&mem);
+}
+
+int main(void)
+{
+	const struct CMUnitTest sharing[] = {
+		fixture_test(test_fork_then_pin),
+		fixture_test(test_fork_then_write_then_pin),
+		fixture_test(test_pin_then_fork),
+		fixture_test(test_zero_pages),
+		fixture_test(test_huge_zero_page),
+		fixture_test(test_merged_pages),
+	};
+
+	return fixture_run(sharing);
+}
