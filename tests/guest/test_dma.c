@@ -383,7 +383,7 @@ static void test_narrow_unmap(void **state)
 
 	(void)state;
 	assert_int_equal(edu_map_user(edu, addr, MIB, EDU_MAP_WRITE | EDU_MAP_SHORT), 0);
-	addr[4999] = addr[5000 + SOME] = 0x5a;
+	memset(addr + 4990, 0x5a, SOME + 20);
 	memset(bytes, 0x2b, SOME);
 	assert_int_equal(pwrite(edu, bytes, SOME, 5000), SOME);
 	assert_int_equal(edu_unmap(edu), 0);

@@ -63,11 +63,11 @@ static int check_segments(const struct mapping *m)
 	return seg.dma_length || sg_phyr_iter_next(&di, &seg) ? __LINE__ : 0;
 }
 
-static bool within(const struct device *dev, dma_addr_t addr, u64 len)
+static bool within(struct device *dev, dma_addr_t addr, u64 len)
 {
-	u64 boundary = dma_get_seg_boundary((struct device *)dev);
+	u64 boundary = dma_get_seg_boundary(dev);
 
-	return len && len <= dma_get_max_seg_size((struct device *)dev) &&
+	return len && len <= dma_get_max_seg_size(dev) &&
 	       (addr & ~boundary) == ((addr + len - 1) & ~boundary);
 }
 
