@@ -56,11 +56,12 @@ make_cache() {
 	mkdir -p "$CACHE/log" || die "cannot create $CACHE (PHYR_CACHE= names another place)"
 }
 
-# Only one process at a time fills the cache; the others wait and then find it
-# full. The lock goes with the file descriptor, so a killed build leaves none.
+# lock_cache WHAT - only one process at a time fills that part of the cache; the
+# others wait and then find it full. The lock goes with the file descriptor, so a
+# killed build leaves none.
 lock_cache() {
 	make_cache
-	exec {CACHE_LOCK}>"$CACHE/.lock"
+	exec {CACHE_LOCK}>"$CACHE/.lock-$1"
 	flock --nonblock "$CACHE_LOCK" && return
 	echo "  $PROG: waiting for another build in $CACHE" >&2
 	flock "$CACHE_LOCK"
