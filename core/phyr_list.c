@@ -118,12 +118,12 @@ static unsigned int pack_shift(u64 addr, u64 len)
 	return PHYR_PFN_SHIFT;
 }
 
-/* May the open phyr go into @leaf? */
-static bool leaf_takes(const struct phyr_list *list, const struct phyr_leaf *leaf)
+/* Could the open phyr go into @leaf, if that has room? */
+static bool leaf_suits(const struct phyr_list *list, const struct phyr_leaf *leaf)
 {
 	u64 addr = list->open.addr, len = list->open.len;
 
-	if (leaf->nr == leaf->max || leaf->kind != list->open_kind)
+	if (leaf->kind != list->open_kind)
 		return false;
 	if (!leaf->shift)
 		return true;
@@ -374,13 +374,43 @@ static struct phyr_leaf *leaf_append(struct phyr_list *list, gfp_t gfp)
 	return leaf;
 }
 
-/* Moves the open phyr into the tree; on failure nothing has changed. */
-static int close_open(struct phyr_list *list, gfp_t gfp)
+/*
+ * Moves what the leaf in the list head holds to a larger one.  A list of a few
+ * dozen phyrs then has one leaf, not two with a node above them.
+ */
+static struct phyr_leaf *leaf_spill(struct phyr_list *list, gfp_t gfp)
+{
+	struct phyr_leaf *old = list->tail, *leaf;
+	size_t max;
+
+	leaf = leaf_alloc(list, old->shift, &max, gfp);
+	if (!leaf)
+		return NULL;
+	memcpy(leaf, old, leaf_used(old));
+	leaf->max = (u16)max;
+	list->root = leaf;
+	list->first = leaf;
+	list->tail = leaf;
+	return leaf;
+}
+
+/* A leaf that takes the open phyr; NULL when out of memory. */
+static struct phyr_leaf *leaf_for_open(struct phyr_list *list, gfp_t gfp)
 {
 	struct phyr_leaf *leaf = list->tail;
 
-	if (!leaf || !leaf_takes(list, leaf))
-		leaf = leaf_append(list, gfp);
+	if (!leaf || !leaf_suits(list, leaf))
+		return leaf_append(list, gfp);
+	if (leaf->nr < leaf->max)
+		return leaf;
+	return leaf_inside(list, leaf) ? leaf_spill(list, gfp) : leaf_append(list, gfp);
+}
+
+/* Moves the open phyr into the tree; on failure nothing has changed. */
+static int close_open(struct phyr_list *list, gfp_t gfp)
+{
+	struct phyr_leaf *leaf = leaf_for_open(list, gfp);
+
 	if (!leaf)
 		return -ENOMEM;
 	leaf_add(list, leaf);

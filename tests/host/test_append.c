@@ -110,22 +110,23 @@ static void test_sealed_does_not_merge(void **state)
 	pair_free(&p);
 }
 
-/* A failed append does not lift the seal. The first leaf takes two odd ranges. */
+/* A failed append does not lift the seal. The first leaf takes six odd ranges. */
 static void test_seal_outlives_failure(void **state)
 {
 	struct pair p;
+	unsigned int i;
 
 	(void)state;
 	pair_init(&p);
-	pair_append(&p, range(1001, 10, PHYR_RAM));
-	pair_append(&p, range(2001, 10, PHYR_RAM));
+	for (i = 1; i <= 6; i++)
+		pair_append(&p, range(1000 * i + 1, 10, PHYR_RAM));
 	pair_append(&p, range(0, 100, PHYR_RAM));
 	pair_seal(&p);
 	host_fail_at(1);
 	assert_int_equal(append(&p.list, 100, 100, PHYR_RAM), -ENOMEM);
 	assert_true(host_fail_done());
 	pair_append(&p, range(100, 100, PHYR_RAM));
-	assert_int_equal(phyr_list_nr(&p.list), 4);
+	assert_int_equal(phyr_list_nr(&p.list), 8);
 	pair_check(&p);
 	pair_free(&p);
 }
