@@ -55,6 +55,7 @@ int phyr_info(int dev, struct phyr_info *info);
 int phyr_pin(int dev, const void *addr, size_t len, unsigned int flags);
 int phyr_pin_timed(int dev, const void *addr, size_t len, unsigned int flags,
 		   uint64_t *pin_ns);
+int phyr_import(int dev, int dmabuf, uint64_t offset, uint64_t len, unsigned int flags);
 int phyr_query(int dev, int region, struct phyr_query *query);
 ssize_t phyr_ranges(int dev, int region, uint64_t offset,
 		    struct phyr_range *ranges, unsigned int nr);

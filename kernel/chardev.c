@@ -35,6 +35,7 @@ union phyr_arg {
 	struct phyr_pin pin;
 	struct phyr_query query;
 	struct phyr_ranges ranges;
+	struct phyr_import import;
 };
 
 /* Copies back what both sides know. */
@@ -54,11 +55,36 @@ static long ioc_info(union phyr_arg *arg, void __user *uarg, u32 usize)
 	return arg_out(uarg, arg, sizeof(*info), usize);
 }
 
+/*
+ * A new region becomes @fd, if it could be made and the caller can be told, or else
+ * nobody's.
+ */
+static long region_out(int fd, struct dma_buf *dmabuf, void __user *uarg,
+		       const union phyr_arg *arg, size_t ksize, u32 usize)
+{
+	int ret;
+
+	if (IS_ERR(dmabuf)) {
+		ret = PTR_ERR(dmabuf);
+		goto put_fd;
+	}
+	ret = arg_out(uarg, arg, ksize, usize);
+	if (ret)
+		goto put_dmabuf;
+	fd_install(fd, dmabuf->file);
+	return 0;
+put_dmabuf:
+	dma_buf_put(dmabuf);
+put_fd:
+	put_unused_fd(fd);
+	return ret;
+}
+
 static long ioc_pin(union phyr_arg *arg, void __user *uarg, u32 usize)
 {
 	struct phyr_pin *pin = &arg->pin;
 	struct dma_buf *dmabuf;
-	int fd, ret;
+	int fd;
 
 	if (pin->flags & ~PHYR_PIN_WRITE || pin->reserved)
 		return -EINVAL;
@@ -69,19 +95,25 @@ static long ioc_pin(union phyr_arg *arg, void __user *uarg, u32 usize)
 		return fd;
 	dmabuf = phyr_region_pin(pin->addr, pin->len, pin->flags & PHYR_PIN_WRITE,
 				 &pin->pin_ns);
-	if (IS_ERR(dmabuf)) {
-		put_unused_fd(fd);
-		return PTR_ERR(dmabuf);
-	}
 	pin->fd = fd;
-	ret = arg_out(uarg, arg, sizeof(*pin), usize);
-	if (ret) {
-		put_unused_fd(fd);
-		dma_buf_put(dmabuf);
-		return ret;
-	}
-	fd_install(fd, dmabuf->file);
-	return 0;
+	return region_out(fd, dmabuf, uarg, arg, sizeof(*pin), usize);
+}
+
+static long ioc_import(union phyr_arg *arg, void __user *uarg, u32 usize)
+{
+	struct phyr_import *import = &arg->import;
+	struct dma_buf *dmabuf;
+	int fd;
+
+	if (import->flags & ~PHYR_PIN_WRITE)
+		return -EINVAL;
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	dmabuf = phyr_region_import(import->dmabuf, import->offset, import->len,
+				    import->flags & PHYR_PIN_WRITE);
+	import->fd = fd;
+	return region_out(fd, dmabuf, uarg, arg, sizeof(*import), usize);
 }
 
 static int query_list(struct phyr_query *query, const struct phyr_list *list)
@@ -116,7 +148,8 @@ static long ioc_query(union phyr_arg *arg, void __user *uarg, u32 usize)
 	*query = (struct phyr_query) {
 		.size = usize,
 		.fd = fd,
-		.flags = phyr_region_writable(region) ? PHYR_QUERY_WRITE : 0,
+		.flags = (phyr_region_writable(region) ? PHYR_QUERY_WRITE : 0) |
+			 (phyr_list_revoked(list) ? PHYR_QUERY_REVOKED : 0),
 		.kinds = phyr_list_kinds(list),
 		.bytes = phyr_list_len(list),
 		.phyrs = phyr_list_nr(list),
@@ -136,6 +169,8 @@ static int ranges_out(struct phyr_ranges *ranges, const struct phyr_list *list)
 	struct phyr phyr;
 	u32 nr = 0;
 
+	if (phyr_list_revoked(list))
+		return -ENODEV;
 	phyr_iter_init(&it, list, ranges->offset, ~0ULL);
 	while (nr < ranges->nr && phyr_iter_next(&it, &phyr)) {
 		range.addr = phyr.addr;
@@ -187,6 +222,7 @@ static const struct phyr_ioc iocs[] = {
 	IOC(PHYR_IOC_PIN, phyr_pin, pin_ns, ioc_pin),
 	IOC(PHYR_IOC_QUERY, phyr_query, histogram, ioc_query),
 	IOC(PHYR_IOC_RANGES, phyr_ranges, reserved, ioc_ranges),
+	IOC(PHYR_IOC_IMPORT, phyr_import, len, ioc_import),
 };
 
 /* The size in the number is what the caller was built with; the real one is inside. */

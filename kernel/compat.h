@@ -9,6 +9,7 @@
 #include <linux/dma-buf.h>
 #include <linux/dma-mapping.h>
 #include <linux/mm.h>
+#include <linux/string.h>
 #include <linux/version.h>
 #include <linux/vmstat.h>
 
@@ -32,11 +33,14 @@ static inline int folio_add_pins(struct folio *folio, unsigned int pins)
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
 #define PHYR_HAS_IOVA	0
+#define PHYR_P2P_IS_MMIO	0
 
 struct dma_iova_state {
 	dma_addr_t addr;
 	u64 __size;
 };
+
+#define DMA_IOVA_USE_SWIOTLB	(1ULL << 63)
 
 static inline bool dma_use_iova(struct dma_iova_state *state)
 {
@@ -62,13 +66,35 @@ static inline int dma_iova_sync(struct device *dev, struct dma_iova_state *state
 	return -EOPNOTSUPP;
 }
 
+static inline void dma_iova_unlink(struct device *dev, struct dma_iova_state *state,
+				   size_t offset, size_t size, enum dma_data_direction dir,
+				   unsigned long attrs)
+{
+}
+
+static inline void dma_iova_free(struct device *dev, struct dma_iova_state *state)
+{
+}
+
 static inline void dma_iova_destroy(struct device *dev, struct dma_iova_state *state,
 				    size_t mapped_len, enum dma_data_direction dir,
 				    unsigned long attrs)
 {
 }
+
+/* udmabuf's vmap() has the first page of a large folio in place of each page of it. */
+static inline bool dma_buf_vmap_is_right(const struct dma_buf *dmabuf, const struct page *page)
+{
+	return !PageCompound(page) || strcmp(dmabuf->exp_name, "udmabuf");
+}
 #else
 #define PHYR_HAS_IOVA	1
+#define PHYR_P2P_IS_MMIO	1	/* pages of PCI memory are mapped as such */
+
+static inline bool dma_buf_vmap_is_right(const struct dma_buf *dmabuf, const struct page *page)
+{
+	return true;
+}
 #endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0)
@@ -94,8 +120,9 @@ static inline void dma_unmap_phys(struct device *dev, dma_addr_t addr, size_t si
 #endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
-/* An importer's callback, by its newer name. */
-#define invalidate_mappings	move_notify
+/* An importer's callback, and what calls it, by their newer names. */
+#define invalidate_mappings		move_notify
+#define dma_buf_invalidate_mappings	dma_buf_move_notify
 #endif
 
 #endif /* PHYR_COMPAT_H */

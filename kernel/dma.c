@@ -16,16 +16,24 @@
  *
  * The list must outlive the mapping: its kinds and addresses are looked at
  * again for unmapping and syncing.
+ *
+ * When a list of memory without pages is revoked, so are its mappings: the
+ * device's owner is told to stop, then what the IOMMU knows is torn down.  The
+ * first way keeps the range of addresses until it is unmapped, so a device that
+ * goes on finds nothing there; in the others they may be somebody else's, or
+ * there is no IOMMU, and then it takes an owner that makes the device stop.
  */
-#include <linux/dma-mapping.h>
+#include <linux/dma-map-ops.h>
 #include <linux/err.h>
 #include <linux/export.h>
+#include <linux/iommu.h>
 #include <linux/mm.h>
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
 
 #include "compat.h"
 #include "internal.h"
+#include "phyr_trace.h"
 
 #define SG_FIRST	2
 #define SG_CHUNK	((PAGE_SIZE - sizeof(struct sg_phyr_chunk)) / sizeof(struct sg_phyr))
@@ -46,6 +54,9 @@ struct sg_phyrs {
 	unsigned long attrs;
 	unsigned long nr;
 	size_t bytes;
+	bool gone;			/* revoked: the device has nothing mapped */
+	struct phyr_user user;
+	struct phyr_user *owner;
 	struct phyr_list own;		/* sg_map_phyrs(): the array, as a list */
 	struct dma_iova_state iova;
 	struct sg_table sgt;
@@ -121,9 +132,17 @@ static void segs_forget(struct sg_phyrs *sg)
 
 /* IOVA */
 
+/* Memory of a device: not cached by the CPU, and never bounced. */
+static bool device_memory(enum phyr_kind kind)
+{
+	return kind == PHYR_MMIO || kind == PHYR_P2P;
+}
+
 static unsigned long kind_attrs(const struct sg_phyrs *sg, enum phyr_kind kind)
 {
-	return kind == PHYR_MMIO ? sg->attrs | DMA_ATTR_MMIO : sg->attrs;
+	if (kind == PHYR_MMIO || (kind == PHYR_P2P && PHYR_P2P_IS_MMIO))
+		return sg->attrs | DMA_ATTR_MMIO;
+	return sg->attrs;
 }
 
 /* Only the two ends of a list may lie inside a granule of the IOMMU. */
@@ -183,6 +202,15 @@ static int map_iova(struct sg_phyrs *sg)
 }
 
 /*
+ * The DMA API's own condition.  dma-debug knows nothing of what is linked, and
+ * warns of every sync of it, so none must be asked for that does nothing.
+ */
+static bool iova_needs_sync(const struct sg_phyrs *sg)
+{
+	return !dev_is_dma_coherent(sg->dev) || sg->iova.__size & DMA_IOVA_USE_SWIOTLB;
+}
+
+/*
  * Syncs what is between two granules of the IOMMU by itself: the odd ends of a
  * list may be bounced, and a bounced piece must not be synced with others.
  */
@@ -196,12 +224,14 @@ static void iova_sync(struct sg_phyrs *sg,
 	struct phyr phyr;
 	size_t step;
 
+	if (!iova_needs_sync(sg))
+		return;
 	phyr_list_for_each_slice(sg->list, sg->offset, sg->len, it, phyr) {
 		for (; phyr.len; phyr.len -= step, addr += step) {
 			step = phyr.len & ~mask;
 			if (addr & mask || !step)
 				step = min_t(size_t, phyr.len, mask + 1 - (addr & mask));
-			if (it.kind != PHYR_MMIO)
+			if (!device_memory(it.kind))
 				sync(sg->dev, addr, step, sg->dir);
 		}
 	}
@@ -329,14 +359,14 @@ static bool piece_next(struct piece_iter *pi, struct phyr *piece)
 		return false;
 	piece->addr = pi->rest.addr;
 	piece->len = pi->rest.len;
-	if (pi->it.kind != PHYR_MMIO)
+	if (!device_memory(pi->it.kind))
 		piece->len = min(piece->len, pi->max);
 	pi->rest.addr += piece->len;
 	pi->rest.len -= piece->len;
 	return true;
 }
 
-/* Nothing bounces memory without a page, so the device has to reach it. */
+/* Nothing bounces memory of a device, so it has to be reached as it is. */
 static bool mmio_reachable(const struct sg_phyrs *sg, const struct phyr *phyr)
 {
 	return dma_get_merge_boundary(sg->dev) ||
@@ -349,11 +379,11 @@ static int map_piece(struct sg_phyrs *sg, const struct phyr *phyr, enum phyr_kin
 	dma_addr_t addr;
 	int ret;
 
-	if (kind == PHYR_MMIO && !mmio_reachable(sg, phyr))
+	if (device_memory(kind) && !mmio_reachable(sg, phyr))
 		return -EREMOTEIO;
 	addr = dma_map_phys(sg->dev, phyr->addr, phyr->len, sg->dir, attrs);
 	if (dma_mapping_error(sg->dev, addr))
-		return kind == PHYR_MMIO ? -EREMOTEIO : -EIO;
+		return device_memory(kind) ? -EREMOTEIO : -EIO;
 	ret = seg_add(sg, addr, phyr->len);
 	if (ret)
 		dma_unmap_phys(sg->dev, addr, phyr->len, sg->dir,
@@ -396,6 +426,10 @@ static int map_ranges(struct sg_phyrs *sg)
 	return 0;
 }
 
+/*
+ * dma-debug cannot tell several mappings of one address from each other here, and
+ * warns; it is left alone where the sync does nothing.
+ */
 static void ranges_sync(struct sg_phyrs *sg,
 			void (*sync)(struct device *dev, dma_addr_t addr, size_t len,
 				     enum dma_data_direction dir))
@@ -403,13 +437,16 @@ static void ranges_sync(struct sg_phyrs *sg,
 	struct sg_phyr_chunk *chunk;
 	struct piece_iter pi;
 	struct phyr piece;
+	dma_addr_t addr;
 	unsigned int i;
 
 	piece_init(&pi, sg);
 	for (chunk = &sg->head; chunk; chunk = chunk->next) {
-		for (i = 0; i < chunk->nr && piece_next(&pi, &piece); i++)
-			if (pi.it.kind != PHYR_MMIO)
-				sync(sg->dev, chunk->seg[i].dma_address, piece.len, sg->dir);
+		for (i = 0; i < chunk->nr && piece_next(&pi, &piece); i++) {
+			addr = chunk->seg[i].dma_address;
+			if (!device_memory(pi.it.kind) && dma_need_sync(sg->dev, addr))
+				sync(sg->dev, addr, piece.len, sg->dir);
+		}
 	}
 }
 
@@ -424,14 +461,70 @@ static bool one_phyr(const struct sg_phyrs *sg)
 
 static int map_any(struct sg_phyrs *sg)
 {
-	int ret = map_iova(sg);
+	int ret = phyr_p2p_check(sg->dev, sg->list, sg->offset, sg->len);
 
+	if (ret)
+		return ret;
+	ret = map_iova(sg);
 	if (ret != -EOPNOTSUPP && ret != -EINVAL)
 		return ret;
 	if (dma_get_merge_boundary(sg->dev) && !one_phyr(sg) &&
 	    !(phyr_list_kinds(sg->list) & BIT(PHYR_MMIO)))
 		return map_table(sg);
 	return map_ranges(sg);
+}
+
+/* Takes everything back from the device; the entries are left to be looked at. */
+static void sg_take_back(struct sg_phyrs *sg)
+{
+	switch (sg->way) {
+	case SG_IOVA:
+		dma_iova_unlink(sg->dev, &sg->iova, 0, sg->len, sg->dir, sg->attrs);
+		break;
+	case SG_TABLE:
+		dma_unmap_sgtable(sg->dev, &sg->sgt, sg->dir, sg->attrs);
+		break;
+	case SG_RANGES:
+		unmap_ranges(sg, 0);
+		break;
+	}
+	sg->gone = true;
+}
+
+static void sg_end(struct sg_phyrs *sg)
+{
+	if (!sg->gone)
+		sg_take_back(sg);
+	if (sg->way == SG_IOVA)
+		dma_iova_free(sg->dev, &sg->iova);
+	else if (sg->way == SG_TABLE)
+		sg_free_table(&sg->sgt);
+	segs_forget(sg);
+}
+
+/* The IOMMU may put off what it forgets; here it must not. */
+static void sg_revoke(struct phyr_user *user)
+{
+	struct sg_phyrs *sg = container_of(user, struct sg_phyrs, user);
+	struct iommu_domain *domain = iommu_get_domain_for_dev(sg->dev);
+
+	if (sg->owner)
+		sg->owner->revoke(sg->owner);
+	sg_take_back(sg);
+	if (domain && domain->type & __IOMMU_DOMAIN_PAGING)
+		iommu_flush_iotlb_all(domain);
+}
+
+/* A mapping of memory that may go is known to who takes it away. */
+static int sg_watch(struct sg_phyrs *sg, struct phyr_user *owner)
+{
+	if (!sg->list->watch)
+		return 0;
+	if (!owner && sg->way != SG_IOVA)
+		return -EOPNOTSUPP;
+	sg->owner = owner;
+	sg->user.revoke = sg_revoke;
+	return phyr_list_use(sg->list, &sg->user);
 }
 
 static struct sg_phyrs *sg_new(struct device *dev, enum dma_data_direction dir,
@@ -455,13 +548,16 @@ static struct sg_phyrs *sg_new(struct device *dev, enum dma_data_direction dir,
 }
 
 /**
- * sg_map_phyr_list - let a device at a slice of a list
+ * sg_map_phyr_list_revocable - let a device at a slice of a list that may be revoked
  * @dev: the device
  * @list: the list; it must not change until the mapping is gone
  * @offset: first byte of the slice
  * @len: its length in bytes; not 0
  * @dir: who writes and who reads
  * @attrs: DMA_ATTR_*
+ * @owner: its revoke() makes the device stop using the addresses, and the
+ *	caller stop syncing them; it obeys the rules of phyr_list_use(), with
+ *	sg_unmap_phyrs() for phyr_list_unuse().  Or NULL.
  *
  * The result holds the DMA addresses, in the order of the bytes of the slice;
  * walk them with sg_phyr_iter_init().  With an IOMMU they are one range where
@@ -473,13 +569,15 @@ static struct sg_phyrs *sg_new(struct device *dev, enum dma_data_direction dir,
  * Context: process, may sleep.
  * Return: the mapping, for sg_unmap_phyrs(); or ERR_PTR() of -EINVAL for an
  * empty slice, one that passes the end of the list, a direction that is none,
- * or a device without a DMA mask; -EREMOTEIO if @dev cannot reach memory that
- * has no page; -EOVERFLOW for more phyrs than a scatterlist can have where one
- * is needed; -EIO if the DMA API refused; -ENOMEM.
+ * or a device without a DMA mask; -ENODEV if the list was revoked; -EOPNOTSUPP
+ * without @owner if that is needed; -EREMOTEIO if @dev cannot reach memory of
+ * another device: by its DMA mask, or because a bridge on the way does not route
+ * it; -EOVERFLOW for more phyrs than a scatterlist can have where one is needed;
+ * -EIO if the DMA API refused; -ENOMEM.
  */
-struct sg_phyrs *sg_map_phyr_list(struct device *dev, const struct phyr_list *list,
-				  u64 offset, u64 len, enum dma_data_direction dir,
-				  unsigned long attrs)
+struct sg_phyrs *sg_map_phyr_list_revocable(struct device *dev, const struct phyr_list *list,
+					    u64 offset, u64 len, enum dma_data_direction dir,
+					    unsigned long attrs, struct phyr_user *owner)
 {
 	u64 total = phyr_list_len(list);
 	struct sg_phyrs *sg;
@@ -494,11 +592,43 @@ struct sg_phyrs *sg_map_phyr_list(struct device *dev, const struct phyr_list *li
 	sg->offset = offset;
 	sg->len = len;
 	ret = map_any(sg);
-	if (ret) {
-		kfree(sg);
-		return ERR_PTR(ret);
-	}
+	if (ret)
+		goto free;
+	ret = sg_watch(sg, owner);
+	if (ret)
+		goto end;
+	trace_phyr_map(dev, len, sg->nr, 0);
 	return sg;
+end:
+	sg_end(sg);
+free:
+	kfree(sg);
+	trace_phyr_map(dev, len, 0, ret);
+	return ERR_PTR(ret);
+}
+EXPORT_SYMBOL_GPL(sg_map_phyr_list_revocable);
+
+/**
+ * sg_map_phyr_list - let a device at a slice of a list
+ * @dev: the device
+ * @list: the list; it must not change until the mapping is gone
+ * @offset: first byte of the slice
+ * @len: its length in bytes; not 0
+ * @dir: who writes and who reads
+ * @attrs: DMA_ATTR_*
+ *
+ * For whoever has nothing to do when the list is revoked.  That is enough for
+ * memory with pages, and where the IOMMU alone can stop the device: on Linux
+ * 6.16 and later, with an IOMMU that translates.
+ *
+ * Context: process, may sleep.
+ * Return: as sg_map_phyr_list_revocable().
+ */
+struct sg_phyrs *sg_map_phyr_list(struct device *dev, const struct phyr_list *list,
+				  u64 offset, u64 len, enum dma_data_direction dir,
+				  unsigned long attrs)
+{
+	return sg_map_phyr_list_revocable(dev, list, offset, len, dir, attrs, NULL);
 }
 EXPORT_SYMBOL_GPL(sg_map_phyr_list);
 
@@ -545,6 +675,7 @@ struct sg_phyrs *sg_map_phyrs(struct device *dev, const struct phyr *phyrs,
 		sg->len = phyr_list_len(&sg->own);
 		ret = map_any(sg);
 	}
+	trace_phyr_map(dev, sg->len, sg->nr, ret);
 	if (ret) {
 		phyr_list_free(&sg->own);
 		kfree(sg);
@@ -561,23 +692,14 @@ EXPORT_SYMBOL_GPL(sg_map_phyrs);
  * What the device wrote is visible to the CPU afterwards.  The memory stays
  * pinned.
  *
- * Context: process, may sleep.  The device must be done with it.
+ * Context: process, may sleep: a revocation of this mapping is waited for.  The
+ * device must be done with it.
  */
 void sg_unmap_phyrs(struct sg_phyrs *sg)
 {
-	switch (sg->way) {
-	case SG_IOVA:
-		dma_iova_destroy(sg->dev, &sg->iova, sg->len, sg->dir, sg->attrs);
-		break;
-	case SG_TABLE:
-		dma_unmap_sgtable(sg->dev, &sg->sgt, sg->dir, sg->attrs);
-		sg_free_table(&sg->sgt);
-		break;
-	case SG_RANGES:
-		unmap_ranges(sg, 0);
-		break;
-	}
-	segs_forget(sg);
+	trace_phyr_unmap(sg->dev, sg->len, sg->nr);
+	phyr_list_unuse(sg->list, &sg->user);
+	sg_end(sg);
 	phyr_list_free(&sg->own);
 	kfree(sg);
 }
@@ -593,7 +715,7 @@ EXPORT_SYMBOL_GPL(sg_unmap_phyrs);
  */
 void sg_phyrs_sync_for_cpu(struct sg_phyrs *sg)
 {
-	if (!dma_dev_need_sync(sg->dev))
+	if (!dma_dev_need_sync(sg->dev) || sg->gone)
 		return;
 	if (sg->way == SG_TABLE)
 		dma_sync_sgtable_for_cpu(sg->dev, &sg->sgt, sg->dir);
@@ -612,7 +734,7 @@ EXPORT_SYMBOL_GPL(sg_phyrs_sync_for_cpu);
  */
 void sg_phyrs_sync_for_device(struct sg_phyrs *sg)
 {
-	if (!dma_dev_need_sync(sg->dev))
+	if (!dma_dev_need_sync(sg->dev) || sg->gone)
 		return;
 	if (sg->way == SG_TABLE)
 		dma_sync_sgtable_for_device(sg->dev, &sg->sgt, sg->dir);
@@ -716,10 +838,13 @@ EXPORT_SYMBOL_GPL(sg_phyr_iter_next);
 
 /* Conversion to a classic sg_table */
 
+/* Whole pages, as other makers of tables have it, if that many bytes are allowed. */
 static struct phyr_seg_limits dev_limits(struct device *dev)
 {
+	u64 max = min(dma_get_max_seg_size(dev), table_max());
+
 	return (struct phyr_seg_limits) {
-		.max_len = min(dma_get_max_seg_size(dev), table_max()),
+		.max_len = max < PAGE_SIZE ? max : round_down(max, PAGE_SIZE),
 		.boundary_mask = dma_get_seg_boundary(dev),
 		.align = 1,
 	};

@@ -3,10 +3,12 @@
 #ifndef PHYR_INTERNAL_H
 #define PHYR_INTERNAL_H
 
+#include <linux/iosys-map.h>
 #include <linux/mm_types.h>
 #include <linux/phyr.h>
 
 struct dma_buf;
+struct pci_dev;
 
 /* leaf.c */
 
@@ -28,14 +30,63 @@ void phyr_leaf_runs(struct mm_struct *mm, unsigned long addr, unsigned long max,
 		    struct phyr_leaf_run *runs, unsigned int nr);
 
 /* pfnmap.c */
+long phyr_pfnmap_span(struct mm_struct *mm, unsigned long addr, unsigned long max,
+		      unsigned int gup_flags);
 long phyr_pfnmap_run(struct mm_struct *mm, unsigned long addr, unsigned long max,
-		     unsigned int gup_flags, unsigned long *pfn);
+		     unsigned int gup_flags, unsigned long *pfn, pgprot_t *prot);
+
+/* watch.c */
+
+/**
+ * enum phyr_caching - how the processor caches a mapping
+ * @PHYR_UC: not at all
+ * @PHYR_WC: writes are combined
+ * @PHYR_WB: as ordinary memory
+ */
+enum phyr_caching {
+	PHYR_UC,
+	PHYR_WC,
+	PHYR_WB
+};
+
+int phyr_watch_init(void);
+void phyr_watch_exit(void);
+int phyr_watch_mapping(struct phyr_list *list, struct mm_struct *mm, unsigned long addr,
+		       unsigned long len);
+void phyr_watch_note(struct phyr_list *list, phys_addr_t addr, size_t len, pgprot_t prot);
+void phyr_watch_cut(struct phyr_list *list, u64 offset);
+enum phyr_caching phyr_watch_caching(const struct phyr_list *list, u64 offset);
+
+/* p2p.c */
+bool phyr_p2p_owns(struct pci_dev *pdev, phys_addr_t first, phys_addr_t last);
+int phyr_p2p_check(struct device *dev, const struct phyr_list *list, u64 offset, u64 len);
+
+/* import.c */
+
+/**
+ * struct phyr_source - the dma-buf that a region was imported from
+ * @dmabuf: the dma-buf, held
+ * @map: the kernel's mapping of it, which holds its memory; none for a region
+ * @offset: of what was imported, in @dmabuf
+ */
+struct phyr_source {
+	struct dma_buf *dmabuf;
+	struct iosys_map map;
+	u64 offset;
+};
+
+int phyr_source_get(struct phyr_source *source, struct phyr_list *list, struct dma_buf *dmabuf,
+		    const struct phyr_list *from, u64 offset, u64 len);
+void phyr_source_put(struct phyr_source *source, struct phyr_list *list);
 
 /* region.c */
 struct dma_buf *phyr_region_pin(unsigned long addr, size_t len, bool write,
 				u64 *pin_ns);
-void phyr_region_totals(u64 *regions, u64 *pages);
+struct dma_buf *phyr_region_import(int fd, u64 offset, u64 len, bool write);
+void phyr_region_totals(u64 *count, u64 *pages);
 u64 phyr_region_pages(const struct phyr_region *region);
+void phyr_regions_debugfs(void);
+void phyr_regions_debugfs_remove(void);
 
 /* chardev.c */
 int phyr_chardev_init(void);

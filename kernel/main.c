@@ -9,6 +9,9 @@
 #include "compat.h"
 #include "internal.h"
 
+#define CREATE_TRACE_POINTS
+#include "phyr_trace.h"
+
 EXPORT_SYMBOL_GPL(phyr_list_init);
 EXPORT_SYMBOL_GPL(phyr_list_free);
 EXPORT_SYMBOL_GPL(phyr_list_append);
@@ -25,12 +28,23 @@ EXPORT_SYMBOL_GPL(phyr_seg_next);
 
 static int __init phyr_init(void)
 {
-	return phyr_chardev_init();
+	int ret = phyr_watch_init();
+
+	if (ret)
+		return ret;
+	ret = phyr_chardev_init();
+	if (ret)
+		phyr_watch_exit();
+	else
+		phyr_regions_debugfs();
+	return ret;
 }
 
 static void __exit phyr_exit(void)
 {
+	phyr_regions_debugfs_remove();
 	phyr_chardev_exit();
+	phyr_watch_exit();
 }
 
 module_init(phyr_init);

@@ -3,8 +3,8 @@
  * Mappings of memory without a struct page: PCI BARs, hidden memory.
  *
  * There is no reference to take on such memory, so nothing here pins: it says
- * where a mapping leads.  Whoever keeps the answer has to watch the mapping.
- * Only an administrator may have it, see may_pfnmap().
+ * where a mapping leads.  Whoever keeps the answer has to watch the mapping, see
+ * watch.c.  Only an administrator may have it, see may_pfnmap().
  */
 #include <linux/capability.h>
 #include <linux/mm.h>
@@ -36,7 +36,8 @@ static bool pfn_has_page(unsigned long pfn)
 
 /* Asks about @addr while the entry is locked; -EFAULT if it is not mapped. */
 static long pfnmap_look(struct vm_area_struct *vma, unsigned long addr,
-			unsigned long max, bool write, unsigned long *pfn)
+			unsigned long max, bool write, unsigned long *pfn,
+			pgprot_t *prot)
 {
 	struct follow_pfnmap_args args = { .vma = vma, .address = addr };
 	struct phyr_leaf_run run;
@@ -50,6 +51,7 @@ static long pfnmap_look(struct vm_area_struct *vma, unsigned long addr,
 		nr = -EOPNOTSUPP;
 	} else {
 		*pfn = args.pfn;
+		*prot = args.pgprot;
 		phyr_leaf_runs(vma->vm_mm, addr, max, &run, 1);
 		nr = run.nr;
 		if (!nr || run.pfn != args.pfn || pfn_has_page(run.pfn + nr - 1))
@@ -71,6 +73,43 @@ static struct vm_area_struct *pfnmap_vma(struct mm_struct *mm, unsigned long add
 	return vma;
 }
 
+/* The mapping at @addr, if the caller may have what is behind it. */
+static struct vm_area_struct *pfnmap_allowed(struct mm_struct *mm, unsigned long addr,
+					     bool write)
+{
+	struct vm_area_struct *vma = pfnmap_vma(mm, addr, write);
+
+	if (!vma)
+		return ERR_PTR(-EFAULT);
+	return may_pfnmap() ? vma : ERR_PTR(-EPERM);
+}
+
+/**
+ * phyr_pfnmap_span - how far a page-less mapping goes
+ * @mm: whose mapping
+ * @addr: the page to begin at
+ * @max: pages to look at, at most
+ * @gup_flags: FOLL_WRITE if it is to be written
+ *
+ * Context: process; takes @mm's mmap_lock, may sleep.
+ * Return: pages, at least 1; or an error as phyr_pfnmap_run().
+ */
+long phyr_pfnmap_span(struct mm_struct *mm, unsigned long addr, unsigned long max,
+		      unsigned int gup_flags)
+{
+	struct vm_area_struct *vma;
+	long nr;
+
+	mmap_read_lock(mm);
+	vma = pfnmap_allowed(mm, addr, gup_flags & FOLL_WRITE);
+	if (IS_ERR(vma))
+		nr = PTR_ERR(vma);
+	else
+		nr = min(max, (vma->vm_end - addr) >> PAGE_SHIFT);
+	mmap_read_unlock(mm);
+	return nr;
+}
+
 /**
  * phyr_pfnmap_run - where a page-less mapping leads, and how far
  * @mm: whose mapping
@@ -78,6 +117,7 @@ static struct vm_area_struct *pfnmap_vma(struct mm_struct *mm, unsigned long add
  * @max: pages to look at, at most
  * @gup_flags: FOLL_WRITE if it is to be written
  * @pfn: set to the first page frame
+ * @prot: set to how it is mapped
  *
  * Faults the mapping in where it is not there yet.
  *
@@ -87,22 +127,21 @@ static struct vm_area_struct *pfnmap_vma(struct mm_struct *mm, unsigned long add
  * allow_pfnmap is set; -EOPNOTSUPP if it maps memory with pages after all.
  */
 long phyr_pfnmap_run(struct mm_struct *mm, unsigned long addr, unsigned long max,
-		     unsigned int gup_flags, unsigned long *pfn)
+		     unsigned int gup_flags, unsigned long *pfn, pgprot_t *prot)
 {
 	bool write = gup_flags & FOLL_WRITE;
 	struct vm_area_struct *vma;
-	long nr = -EFAULT;
+	long nr;
 	int ret;
 
 	mmap_read_lock(mm);
-	vma = pfnmap_vma(mm, addr, write);
-	if (!vma)
+	vma = pfnmap_allowed(mm, addr, write);
+	if (IS_ERR(vma)) {
+		nr = PTR_ERR(vma);
 		goto out;
-	nr = -EPERM;
-	if (!may_pfnmap())
-		goto out;
+	}
 	max = min(max, (vma->vm_end - addr) >> PAGE_SHIFT);
-	nr = pfnmap_look(vma, addr, max, write, pfn);
+	nr = pfnmap_look(vma, addr, max, write, pfn, prot);
 	if (nr != -EFAULT)
 		goto out;
 
@@ -111,7 +150,7 @@ long phyr_pfnmap_run(struct mm_struct *mm, unsigned long addr, unsigned long max
 		nr = ret;
 		goto out;
 	}
-	nr = pfnmap_look(vma, addr, max, write, pfn);
+	nr = pfnmap_look(vma, addr, max, write, pfn, prot);
 out:
 	mmap_read_unlock(mm);
 	return nr;

@@ -20,7 +20,8 @@
  * The result holds exactly the pins that GUP would have taken, so any part of
  * it can be let go by unpin_user_page_range_dirty_lock().
  *
- * Memory without a struct page is told apart by GUP's refusal, see pfnmap.c.
+ * Memory without a struct page is told apart by GUP's refusal, see pfnmap.c; a
+ * list of it is held by watching the mapping, see watch.c.
  */
 #include <linux/export.h>
 #include <linux/highmem.h>
@@ -32,8 +33,9 @@
 
 #include "compat.h"
 #include "internal.h"
+#include "phyr_trace.h"
 
-#define PIN_FLAGS	(FOLL_WRITE | FOLL_LONGTERM)
+#define PIN_FLAGS	(FOLL_WRITE | FOLL_LONGTERM | FOLL_PCI_P2PDMA)
 #define PIN_BATCH	(PAGE_SIZE / sizeof(struct page *))
 #define PIN_FEW		16
 #define PIN_GLUE	32
@@ -64,8 +66,10 @@ struct pinner {
 	bool leaf;			/* the next page may be part of a large leaf */
 	unsigned long stride;		/* bytes of the leaf before, if it was large */
 	unsigned int flags;
+	unsigned long start;
 	unsigned long addr;		/* the next byte */
 	unsigned long end;
+	unsigned long watched;		/* page-less mappings are, up to here */
 	struct page **pages;
 	unsigned int max_pages;
 	unsigned int batch;		/* pages to ask for at once: more each time */
@@ -410,13 +414,48 @@ static int pin_batch(struct pinner *p)
 	return 0;
 }
 
+/*
+ * Sees to it that the list is told when the mapping at the next byte goes.  An
+ * array cannot be told, so it cannot have such memory for long.
+ */
+static int pfnmap_watch(struct pinner *p)
+{
+	unsigned long start = p->addr & PAGE_MASK;
+	long nr;
+	int ret;
+
+	if (!p->sink.list)
+		return p->flags & FOLL_LONGTERM ? -EOPNOTSUPP : 0;
+	if (p->addr < p->watched)
+		return 0;
+	nr = phyr_pfnmap_span(p->mm, start, pages_left(p), p->flags);
+	if (nr < 0)
+		return nr;
+	ret = phyr_watch_mapping(p->sink.list, p->mm, start, nr * PAGE_SIZE);
+	if (!ret)
+		p->watched = start + nr * PAGE_SIZE;
+	return ret;
+}
+
 static int pin_pfnmap(struct pinner *p)
 {
-	unsigned long pfn;
-	long nr = phyr_pfnmap_run(p->mm, p->addr & PAGE_MASK, pages_left(p),
-				  p->flags, &pfn);
+	unsigned long pfn, max, start = p->addr & PAGE_MASK;
+	pgprot_t prot;
+	long nr;
+	int ret;
 
-	return nr < 0 ? nr : pin_note(p, pfn, nr, PHYR_MMIO);
+	ret = pfnmap_watch(p);
+	if (ret)
+		return ret;
+	max = pages_left(p);
+	if (p->sink.list)
+		max = min(max, (p->watched - start) / PAGE_SIZE);
+	nr = phyr_pfnmap_run(p->mm, start, max, p->flags, &pfn, &prot);
+	if (nr < 0)
+		return nr;
+	if (p->sink.list)
+		phyr_watch_note(p->sink.list, PFN_PHYS(pfn), nr * PAGE_SIZE, prot);
+	return pin_note(p, pfn, nr, PHYR_MMIO);
 }
 
 static void pages_free(struct pinner *p)
@@ -446,7 +485,8 @@ static int pin_run(struct pinner *p)
 			ret = -EINTR;
 			break;
 		}
-		ret = pin_step(p);
+		/* within a mapping without pages GUP would refuse every time */
+		ret = p->addr < p->watched ? -EFAULT : pin_step(p);
 		if (ret == -EFAULT)
 			ret = pin_pfnmap(p);
 		cond_resched();
@@ -460,6 +500,8 @@ static int pinner_init(struct pinner *p, struct mm_struct *mm, bool remote,
 {
 	if (!len || gup_flags & ~PIN_FLAGS)
 		return -EINVAL;
+	if (gup_flags & FOLL_LONGTERM && gup_flags & FOLL_PCI_P2PDMA)
+		return -EINVAL;		/* its driver may be unbound at any time */
 	if (!mm)
 		return -EFAULT;
 	if (!remote)
@@ -469,6 +511,7 @@ static int pinner_init(struct pinner *p, struct mm_struct *mm, bool remote,
 	p->mm = mm;
 	p->remote = remote;
 	p->flags = gup_flags;
+	p->start = start;
 	p->addr = start;
 	p->end = start + len;
 	return 0;
@@ -484,6 +527,7 @@ static long pin_array(struct mm_struct *mm, bool remote, unsigned long start, si
 		ret = pinner_init(&p, mm, remote, start, len, gup_flags);
 	if (!ret)
 		ret = pin_run(&p);
+	trace_phyr_pin(start, p.addr - p.start, p.sink.nr, gup_flags, ret);
 	if (p.sink.nr)
 		return p.sink.nr;
 	return ret;
@@ -502,6 +546,7 @@ static void unpin_list_from(struct phyr_list *list, u64 offset, bool make_dirty)
 	while ((nr = phyr_iter_fill(&it, phyrs, UNPIN_FEW)))
 		if (it.kind != PHYR_MMIO)
 			unpin_some(phyrs, nr, make_dirty);
+	phyr_watch_cut(list, offset);
 	phyr_list_truncate(list, offset);
 }
 
@@ -509,15 +554,21 @@ static int pin_list(struct phyr_list *list, struct mm_struct *mm, bool remote,
 		    unsigned long start, size_t len, unsigned int gup_flags)
 {
 	struct pinner p = { .sink = { .list = list } };
+	unsigned long nr = phyr_list_nr(list);
 	u64 before = phyr_list_len(list);
 	int ret;
 
 	ret = pinner_init(&p, mm, remote, start, len, gup_flags);
 	if (ret)
 		return ret;
+	if (phyr_list_revoked(list))
+		return -ENODEV;
 	if (offset_in_page(start))	/* its first page has a pin of its own */
 		phyr_list_seal(list);
 	ret = pin_run(&p);
+	if (!ret && phyr_list_revoked(list))
+		ret = -EFAULT;
+	trace_phyr_pin(start, p.addr - p.start, phyr_list_nr(list) - nr, gup_flags, ret);
 	if (ret)
 		unpin_list_from(list, before, false);
 	else
@@ -530,7 +581,8 @@ static int pin_list(struct phyr_list *list, struct mm_struct *mm, bool remote,
  * @start: user address of the first byte; need not be aligned
  * @len: length in bytes, not 0
  * @gup_flags: FOLL_WRITE if it will be written, FOLL_LONGTERM if it stays
- *	pinned for longer than one operation
+ *	pinned for longer than one operation, or else FOLL_PCI_P2PDMA if memory
+ *	of a PCI device with pages (pci_p2pdma) is welcome
  * @phyrs: the array
  * @nr: how many it has room for, not 0
  *
@@ -538,17 +590,17 @@ static int pin_list(struct phyr_list *list, struct mm_struct *mm, bool remote,
  * less if the array was full or something was in the way; the caller goes on
  * from there.  The call stops as soon as the last entry is in use, and does
  * not try to make that one longer.  Memory that is not there yet is faulted
- * in.  A mapping without struct pages is resolved for CAP_SYS_RAWIO, and not
- * held by anything: see pfnmap.c.
+ * in.  A mapping without struct pages is resolved for CAP_SYS_RAWIO, but not
+ * held by anything, so not with FOLL_LONGTERM: that takes a list.
  *
  * "Add an interface to gup.c to pin/unpin N phyrs": the proposal of 2022.
  *
  * Context: process, may sleep; takes mmap_lock for reading.
  * Return: how many phyrs were filled, at least 1; -EINVAL for a length or @nr
  * of 0, or other flags; -EOVERFLOW for a range past the end of the address
- * space; -EFAULT for a hole or a mapping that forbids the access; -EPERM for
- * a mapping without pages; -ENOMEM; -EINTR if the process is being killed;
- * whatever else GUP refuses with.
+ * space; -EFAULT for a hole or a mapping that forbids the access; -EPERM for a
+ * mapping without pages, and -EOPNOTSUPP for one with FOLL_LONGTERM; -ENOMEM;
+ * -EINTR if the process is being killed; whatever else GUP refuses with.
  */
 long pin_user_phyrs(unsigned long start, size_t len, unsigned int gup_flags,
 		    struct phyr *phyrs, unsigned int nr)
@@ -588,8 +640,12 @@ EXPORT_SYMBOL_GPL(pin_user_phyrs_remote);
  * All or nothing: on failure the list is as it was, and what had been pinned
  * is let go.
  *
+ * A mapping without struct pages is watched, for CAP_SYS_RAWIO.  When it goes,
+ * all of the list is revoked: see phyr_list_use().
+ *
  * Context: process, may sleep; takes mmap_lock for reading.
- * Return: 0, or an error as pin_user_phyrs().
+ * Return: 0, or an error as pin_user_phyrs(); -ENODEV for a list that has been
+ * revoked.
  */
 int pin_user_phyr_list(struct phyr_list *list, unsigned long start, size_t len,
 		       unsigned int gup_flags)
@@ -694,6 +750,7 @@ EXPORT_SYMBOL_GPL(unpin_user_phyrs);
  */
 void unpin_user_phyr_list(struct phyr_list *list, bool make_dirty)
 {
+	trace_phyr_unpin(phyr_list_len(list), phyr_list_nr(list), make_dirty);
 	unpin_list_from(list, 0, make_dirty);
 }
 EXPORT_SYMBOL_GPL(unpin_user_phyr_list);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A region: a stretch of a program's memory that stays pinned, as a dma-buf.
+ * A region: memory that stays where it is, as a dma-buf and as a list of phyrs.
+ * It is a stretch of a program's memory, pinned, or a part of another dma-buf,
+ * imported.
  *
  * The dma-buf's file is the region's life: whoever holds a descriptor, a
  * mapping or an attachment holds the memory, and the last to let go unpins it.
@@ -9,11 +11,24 @@
  *
  * The dma-buf may be anything that this kernel can pin, at any byte offset.
  * It does not move: importers get their addresses once.  Memory without a
- * struct page is given only to importers that can do peer to peer, as for any
- * dma-buf of device memory.
+ * struct page may go, though, and the region is revoked then: programs' mappings
+ * of it end in SIGBUS, importers are told to invalidate theirs and waited for,
+ * and everybody gets -ENODEV from then on.  So such memory is given only to
+ * importers that can be told, and that can do peer to peer, as for any dma-buf
+ * of device memory.
+ *
+ * A region that is imported (see import.c) holds the dma-buf that it was imported
+ * from.  The two have one reservation object, so fences of the one are those of the
+ * other; nothing here is called with it locked that would lock that of the source.
+ * The CPU's turn is announced to the source, too.  Programs' mappings are the
+ * region's own, not passed on to the source: that would let a program that has only
+ * a part, or may only read it, remap that file.  An import of an import is one of
+ * the dma-buf itself, so that there are no chains of any length to recurse along.
  */
 #include <linux/capability.h>
+#include <linux/debugfs.h>
 #include <linux/dma-buf.h>
+#include <linux/dma-resv.h>
 #include <linux/err.h>
 #include <linux/export.h>
 #include <linux/iosys-map.h>
@@ -23,9 +38,11 @@
 #include <linux/scatterlist.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
 #include <linux/vmalloc.h>
+#include <linux/wait.h>
 
 #include "compat.h"
 #include "internal.h"
@@ -33,23 +50,32 @@
 struct phyr_region {
 	struct phyr_list list;
 	struct dma_buf *dmabuf;
-	struct mm_struct *mm;
+	struct mm_struct *mm;		/* whose memory it counts as; NULL if imported */
+	struct phyr_source source;	/* without a dma-buf if not */
 	unsigned long pages;
 	unsigned int in_page;		/* offset of the first byte in its page */
 	bool write;
+	struct phyr_user user;
 	struct mutex lock;		/* of maps */
 	struct list_head maps;
+	wait_queue_head_t unmapped;	/* all of them */
+	struct list_head entry;		/* in regions */
+	u64 inode;			/* of the dma-buf */
+	pid_t pid;			/* who pinned it */
+	char comm[TASK_COMM_LEN];
 };
 
 /* What one importer has mapped. */
 struct region_map {
 	struct list_head entry;
+	struct phyr_user stopped;
 	struct sg_phyrs *sg;
 	struct sg_table sgt;
 };
 
-static atomic_long_t nr_regions;
-static atomic_long_t nr_pages;
+static LIST_HEAD(regions);
+static u64 nr_regions, nr_pages;
+static DEFINE_MUTEX(regions_lock);
 
 /* Accounting: pages of RLIMIT_MEMLOCK, as RDMA counts them */
 
@@ -79,9 +105,30 @@ static int region_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *atta
 {
 	struct phyr_region *region = dmabuf->priv;
 
-	if (phyr_list_kinds(&region->list) & BIT(PHYR_MMIO) && !attach->peer2peer)
+	if (!(phyr_list_kinds(&region->list) & BIT(PHYR_MMIO)))
+		return 0;
+	if (!attach->peer2peer || !attach->importer_ops->invalidate_mappings)
 		return -EOPNOTSUPP;
+	return phyr_list_revoked(&region->list) ? -ENODEV : 0;
+}
+
+/*
+ * A region does not move, pinned or not.  But an exporter that says nothing of it is
+ * taken for an old one by older kernels, and mapped from attaching to detaching,
+ * whatever the importer does.
+ */
+static int region_hold(struct dma_buf_attachment *attach)
+{
 	return 0;
+}
+
+static void region_unhold(struct dma_buf_attachment *attach)
+{
+}
+
+/* Importers are told of a revocation by region_revoke(), before their mappings are. */
+static void map_stopped(struct phyr_user *user)
+{
 }
 
 static struct sg_table *region_map(struct dma_buf_attachment *attach,
@@ -96,8 +143,10 @@ static struct sg_table *region_map(struct dma_buf_attachment *attach,
 	map = kzalloc(sizeof(*map), GFP_KERNEL);
 	if (!map)
 		return ERR_PTR(-ENOMEM);
-	map->sg = sg_map_phyr_list(attach->dev, &region->list, 0,
-				   phyr_list_len(&region->list), dir, 0);
+	map->stopped.revoke = map_stopped;
+	map->sg = sg_map_phyr_list_revocable(attach->dev, &region->list, 0,
+					     phyr_list_len(&region->list), dir, 0,
+					     &map->stopped);
 	if (IS_ERR(map->sg)) {
 		ret = PTR_ERR(map->sg);
 		goto free;
@@ -128,15 +177,29 @@ static void region_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt
 	sg_free_table(&map->sgt);
 	sg_unmap_phyrs(map->sg);
 	kfree(map);
+	wake_up_all(&region->unmapped);
 }
 
 /* The CPU */
+
+static bool region_imported(const struct phyr_region *region)
+{
+	return region->source.dmabuf;
+}
 
 static int region_begin_cpu_access(struct dma_buf *dmabuf, enum dma_data_direction dir)
 {
 	struct phyr_region *region = dmabuf->priv;
 	struct region_map *map;
+	int ret;
 
+	if (phyr_list_revoked(&region->list))
+		return -ENODEV;
+	if (region_imported(region)) {
+		ret = dma_buf_begin_cpu_access(region->source.dmabuf, dir);
+		if (ret)
+			return ret;
+	}
 	mutex_lock(&region->lock);
 	list_for_each_entry(map, &region->maps, entry)
 		sg_phyrs_sync_for_cpu(map->sg);
@@ -153,22 +216,47 @@ static int region_end_cpu_access(struct dma_buf *dmabuf, enum dma_data_direction
 	list_for_each_entry(map, &region->maps, entry)
 		sg_phyrs_sync_for_device(map->sg);
 	mutex_unlock(&region->lock);
-	return 0;
+	return region_imported(region) ? dma_buf_end_cpu_access(region->source.dmabuf, dir) : 0;
+}
+
+/* Memory without a struct page is cached as the program that lends it does. */
+static pgprot_t region_prot(const struct phyr_region *region, u64 offset, pgprot_t prot)
+{
+	switch (phyr_watch_caching(&region->list, offset)) {
+	case PHYR_WB:
+		return prot;
+	case PHYR_WC:
+		return pgprot_writecombine(prot);
+	default:
+		return pgprot_noncached(prot);
+	}
+}
+
+static vm_fault_t region_insert(const struct phyr_region *region, struct vm_fault *vmf)
+{
+	u64 offset = (u64)vmf->pgoff << PAGE_SHIFT;
+	pgprot_t prot = vmf->vma->vm_page_prot;
+	enum phyr_kind kind;
+	struct phyr phyr;
+
+	if (!phyr_list_find(&region->list, offset, &phyr, &kind))
+		return VM_FAULT_SIGBUS;
+	if (kind == PHYR_MMIO)
+		prot = region_prot(region, offset, prot);
+	return vmf_insert_pfn_prot(vmf->vma, vmf->address, PHYS_PFN(phyr.addr), prot);
 }
 
 static vm_fault_t region_fault(struct vm_fault *vmf)
 {
-	struct vm_area_struct *vma = vmf->vma;
-	struct phyr_region *region = vma->vm_private_data;
-	pgprot_t prot = vma->vm_page_prot;
-	enum phyr_kind kind;
-	struct phyr phyr;
+	struct phyr_region *region = vmf->vma->vm_private_data;
+	int idx = phyr_list_enter(&region->list);
+	vm_fault_t ret;
 
-	if (!phyr_list_find(&region->list, (u64)vmf->pgoff << PAGE_SHIFT, &phyr, &kind))
+	if (idx < 0)
 		return VM_FAULT_SIGBUS;
-	if (kind == PHYR_MMIO)
-		prot = pgprot_noncached(prot);
-	return vmf_insert_pfn_prot(vma, vmf->address, PHYS_PFN(phyr.addr), prot);
+	ret = region_insert(region, vmf);
+	phyr_list_leave(&region->list, idx);
+	return ret;
 }
 
 static const struct vm_operations_struct region_vm_ops = {
@@ -187,6 +275,8 @@ static int region_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 
 	if (!region_whole_pages(region) || !(vma->vm_flags & VM_SHARED))
 		return -EINVAL;
+	if (phyr_list_revoked(&region->list))
+		return -ENODEV;
 	if (!region->write) {
 		if (vma->vm_flags & VM_WRITE)
 			return -EACCES;
@@ -218,9 +308,14 @@ static struct page **region_page_array(struct phyr_region *region)
 static int region_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 {
 	struct phyr_region *region = dmabuf->priv;
-	struct page **pages = region_page_array(region);
+	struct page **pages;
 	void *addr;
 
+	if (iosys_map_is_set(&region->source.map)) {
+		iosys_map_set_vaddr(map, region->source.map.vaddr + region->source.offset);
+		return 0;
+	}
+	pages = region_page_array(region);
 	if (!pages)
 		return -ENOMEM;
 	addr = vmap(pages, region->pages, VM_MAP, PAGE_KERNEL);
@@ -235,30 +330,94 @@ static void region_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
 {
 	struct phyr_region *region = dmabuf->priv;
 
-	vunmap(map->vaddr - region->in_page);
+	if (!iosys_map_is_set(&region->source.map))
+		vunmap(map->vaddr - region->in_page);
+}
+
+/* The end of the memory, before the end of the region */
+
+static bool region_unmapped(struct phyr_region *region)
+{
+	bool empty;
+
+	mutex_lock(&region->lock);
+	empty = list_empty(&region->maps);
+	mutex_unlock(&region->lock);
+	return empty;
+}
+
+/*
+ * No new mapping is made any more.  Importers may go on until their fences have
+ * signalled, and read until they unmap, see dma_buf_invalidate_mappings().
+ */
+static void region_revoke(struct phyr_user *user)
+{
+	struct phyr_region *region = container_of(user, struct phyr_region, user);
+	struct dma_buf *dmabuf = region->dmabuf;
+	struct file *file = get_file_active(&dmabuf->file);
+
+	if (!file)	/* it is being released: nobody has it any more */
+		return;
+	unmap_mapping_range(file->f_mapping, 0, 0, true);
+	dma_resv_lock(dmabuf->resv, NULL);
+	dma_buf_invalidate_mappings(dmabuf);
+	dma_resv_wait_timeout(dmabuf->resv, DMA_RESV_USAGE_BOOKKEEP, false,
+			      MAX_SCHEDULE_TIMEOUT);
+	dma_resv_unlock(dmabuf->resv);
+	wait_event(region->unmapped, region_unmapped(region));
+	fput(file);
 }
 
 /* Life */
 
 static void region_free(struct phyr_region *region)
 {
-	unpin_user_phyr_list(&region->list, region->write);
-	region_unaccount(region);
+	if (region_imported(region)) {
+		phyr_source_put(&region->source, &region->list);
+	} else {
+		unpin_user_phyr_list(&region->list, region->write);
+		region_unaccount(region);
+	}
 	kfree(region);
+}
+
+/* Pages that are pinned for it. */
+static unsigned long region_pins(const struct phyr_region *region)
+{
+	return region_imported(region) ? 0 : region->pages;
+}
+
+/* A region that a descriptor may lead to. */
+static void region_show_up(struct phyr_region *region)
+{
+	region->inode = file_inode(region->dmabuf->file)->i_ino;
+	region->pid = task_tgid_nr(current);
+	get_task_comm(region->comm, current);
+	mutex_lock(&regions_lock);
+	list_add_tail(&region->entry, &regions);
+	nr_regions++;
+	nr_pages += region_pins(region);
+	mutex_unlock(&regions_lock);
 }
 
 static void region_release(struct dma_buf *dmabuf)
 {
 	struct phyr_region *region = dmabuf->priv;
 
-	atomic_long_dec(&nr_regions);
-	atomic_long_sub(region->pages, &nr_pages);
+	mutex_lock(&regions_lock);
+	list_del(&region->entry);
+	nr_regions--;
+	nr_pages -= region_pins(region);
+	mutex_unlock(&regions_lock);
+	phyr_list_unuse(&region->list, &region->user);
 	region_free(region);
 }
 
 /* Every region's file is let go of by region_release(): it is known by that. */
 #define REGION_OPS					\
 	.attach = region_attach,			\
+	.pin = region_hold,				\
+	.unpin = region_unhold,				\
 	.map_dma_buf = region_map,			\
 	.unmap_dma_buf = region_unmap,			\
 	.release = region_release,			\
@@ -287,7 +446,30 @@ static const struct dma_buf_ops *region_pick_ops(const struct phyr_region *regio
 	return &region_ops_vmap;
 }
 
-static struct phyr_region *region_new(unsigned long addr, size_t len, bool write)
+static struct phyr_region *region_new(bool write)
+{
+	struct phyr_region *region = kzalloc(sizeof(*region), GFP_KERNEL_ACCOUNT);
+
+	if (!region)
+		return NULL;
+	mutex_init(&region->lock);
+	INIT_LIST_HEAD(&region->maps);
+	INIT_LIST_HEAD(&region->user.entry);
+	init_waitqueue_head(&region->unmapped);
+	region->user.revoke = region_revoke;
+	phyr_list_init(&region->list);
+	region->write = write;
+	return region;
+}
+
+/* @addr is the first byte's, in whatever address space. */
+static void region_measure(struct phyr_region *region, u64 addr, size_t len)
+{
+	region->in_page = offset_in_page(addr);
+	region->pages = PFN_UP((u64)region->in_page + len);
+}
+
+static struct phyr_region *region_new_pinned(unsigned long addr, size_t len, bool write)
 {
 	struct phyr_region *region;
 	int ret;
@@ -296,15 +478,10 @@ static struct phyr_region *region_new(unsigned long addr, size_t len, bool write
 		return ERR_PTR(-EINVAL);
 	if (addr + len < addr || PAGE_ALIGN(addr + len) < addr)
 		return ERR_PTR(-EOVERFLOW);
-	region = kzalloc(sizeof(*region), GFP_KERNEL_ACCOUNT);
+	region = region_new(write);
 	if (!region)
 		return ERR_PTR(-ENOMEM);
-	mutex_init(&region->lock);
-	INIT_LIST_HEAD(&region->maps);
-	phyr_list_init(&region->list);
-	region->write = write;
-	region->in_page = offset_in_page(addr);
-	region->pages = (PAGE_ALIGN(addr + len) - (addr & PAGE_MASK)) >> PAGE_SHIFT;
+	region_measure(region, addr, len);
 	ret = region_account(region);
 	if (ret) {
 		kfree(region);
@@ -321,7 +498,27 @@ static struct dma_buf *region_export(struct phyr_region *region)
 	info.size = phyr_list_len(&region->list);
 	info.flags = O_RDWR;
 	info.priv = region;
+	if (region_imported(region))
+		info.resv = region->source.dmabuf->resv;
 	return dma_buf_export(&info);
+}
+
+/* A region that has its memory becomes a dma-buf, or is freed. */
+static struct dma_buf *region_finish(struct phyr_region *region)
+{
+	struct dma_buf *dmabuf = region_export(region);
+
+	if (IS_ERR(dmabuf)) {
+		region_free(region);
+		return dmabuf;
+	}
+	region->dmabuf = dmabuf;
+	region_show_up(region);
+	if (phyr_list_use(&region->list, &region->user)) {
+		dma_buf_put(dmabuf);
+		return ERR_PTR(-EFAULT);
+	}
+	return dmabuf;
 }
 
 /**
@@ -337,8 +534,7 @@ static struct dma_buf *region_export(struct phyr_region *region)
  */
 struct dma_buf *phyr_region_pin(unsigned long addr, size_t len, bool write, u64 *pin_ns)
 {
-	struct phyr_region *region = region_new(addr, len, write);
-	struct dma_buf *dmabuf;
+	struct phyr_region *region = region_new_pinned(addr, len, write);
 	u64 start;
 	int ret;
 
@@ -352,30 +548,199 @@ struct dma_buf *phyr_region_pin(unsigned long addr, size_t len, bool write, u64 
 		region_free(region);
 		return ERR_PTR(ret);
 	}
-	dmabuf = region_export(region);
-	if (IS_ERR(dmabuf)) {
-		region_free(region);
-		return dmabuf;
+	return region_finish(region);
+}
+
+/* The region that a dma-buf is, or NULL. */
+static struct phyr_region *region_of(const struct dma_buf *dmabuf)
+{
+	return dmabuf->ops->release == region_release ? dmabuf->priv : NULL;
+}
+
+/* Nobody gets more out of a dma-buf than its descriptor is good for. */
+static bool import_allowed(const struct dma_buf *dmabuf, bool write)
+{
+	const struct phyr_region *from = region_of(dmabuf);
+	fmode_t mode = FMODE_READ | (write ? FMODE_WRITE : 0);
+
+	if (write && from && !from->write)
+		return false;
+	return (dmabuf->file->f_mode & mode) == mode;
+}
+
+static int import_check(const struct dma_buf *dmabuf, u64 offset, u64 len, bool write)
+{
+	if (offset + len < offset)
+		return -EOVERFLOW;
+	if (offset >= dmabuf->size || len > dmabuf->size - offset)
+		return -EINVAL;
+	return import_allowed(dmabuf, write) ? 0 : -EACCES;
+}
+
+/* Gets the phyrs of @dmabuf, or if that is an import, those of what it is one of. */
+static int region_fill(struct phyr_region *region, struct dma_buf *dmabuf, u64 offset, u64 len)
+{
+	const struct phyr_region *from = region_of(dmabuf);
+	enum phyr_kind kind;
+	struct phyr first;
+	int ret;
+
+	if (from && region_imported(from)) {
+		dmabuf = from->source.dmabuf;
+		offset += from->source.offset;
+		from = region_of(dmabuf);
 	}
-	region->dmabuf = dmabuf;
-	atomic_long_inc(&nr_regions);
-	atomic_long_add(region->pages, &nr_pages);
+	ret = phyr_source_get(&region->source, &region->list, dmabuf, from ? &from->list : NULL,
+			      offset, len);
+	if (ret)
+		return ret;
+	phyr_list_find(&region->list, 0, &first, &kind);
+	region_measure(region, first.addr, len);
+	return 0;
+}
+
+static struct dma_buf *region_import(struct dma_buf *source, u64 offset, u64 len, bool write)
+{
+	struct phyr_region *region;
+	int ret;
+
+	ret = import_check(source, offset, len, write);
+	if (ret)
+		return ERR_PTR(ret);
+	region = region_new(write);
+	if (!region)
+		return ERR_PTR(-ENOMEM);
+	ret = region_fill(region, source, offset, len ? len : source->size - offset);
+	if (ret) {
+		kfree(region);
+		return ERR_PTR(ret);
+	}
+	return region_finish(region);
+}
+
+/**
+ * phyr_region_import - make a region of a part of a dma-buf
+ * @fd: the dma-buf
+ * @offset: first byte of the part
+ * @len: its length in bytes, 0 for all that comes after @offset
+ * @write: may it be written through the region
+ *
+ * Nothing is counted against RLIMIT_MEMLOCK: whoever exported the memory answers
+ * for it, however many regions are made of it; the list is charged to the caller's
+ * memory cgroup.  No privilege is asked for either: whoever has the descriptor may
+ * give it to any driver, which maps it for its device or for the kernel and so
+ * keeps it in place; a region does no more than that.  Its physical addresses are
+ * shown only to who may see those of other regions.
+ *
+ * Context: process, may sleep; takes the reservation lock of the dma-buf.
+ * Return: a dma-buf that nobody else has seen yet, or an ERR_PTR() of -EBADF or
+ * -EINVAL for what is no dma-buf, -EOVERFLOW or -EINVAL for a part that is not in
+ * it, -EACCES if it may not be read or, with @write, written, or what
+ * phyr_source_get() answers.
+ */
+struct dma_buf *phyr_region_import(int fd, u64 offset, u64 len, bool write)
+{
+	struct dma_buf *source = dma_buf_get(fd), *dmabuf;
+
+	if (IS_ERR(source))
+		return source;
+	dmabuf = region_import(source, offset, len, write);
+	dma_buf_put(source);
 	return dmabuf;
 }
 
 /**
  * phyr_region_totals - regions that exist, and the pages they pin
- * @regions: set to how many regions
+ * @count: set to how many regions
  * @pages: set to how many pages
  */
-void phyr_region_totals(u64 *regions, u64 *pages)
+void phyr_region_totals(u64 *count, u64 *pages)
 {
-	*regions = atomic_long_read(&nr_regions);
-	*pages = atomic_long_read(&nr_pages);
+	mutex_lock(&regions_lock);
+	*count = nr_regions;
+	*pages = nr_pages;
+	mutex_unlock(&regions_lock);
+}
+
+/* For the administrator: /sys/kernel/debug/phyr/regions */
+
+static const char *const kind_names[] = {
+	[PHYR_RAM] = "ram",
+	[PHYR_PMEM] = "pmem",
+	[PHYR_P2P] = "p2p",
+	[PHYR_MMIO] = "mmio",
+};
+
+static void show_kinds(struct seq_file *m, unsigned int kinds)
+{
+	const char *comma = "";
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(kind_names); i++) {
+		if (!(kinds & BIT(i)))
+			continue;
+		seq_printf(m, "%s%s", comma, kind_names[i]);
+		comma = ",";
+	}
+}
+
+static const char *region_state(const struct phyr_region *region)
+{
+	if (region_imported(region))
+		return "imported";
+	return phyr_list_revoked(&region->list) ? "revoked" : "pinned";
+}
+
+/* The number of the dma-buf is that of /proc/PID/fdinfo and the bufinfo of dma-buf. */
+static void region_show(struct seq_file *m, struct phyr_region *region)
+{
+	unsigned int maps;
+
+	mutex_lock(&region->lock);
+	maps = list_count_nodes(&region->maps);
+	mutex_unlock(&region->lock);
+	seq_printf(m, "%llu %d %llu %lu %lu ", region->inode, region->pid,
+		   phyr_list_len(&region->list), region->pages, phyr_list_nr(&region->list));
+	show_kinds(m, phyr_list_kinds(&region->list));
+	seq_printf(m, " %s %s %u ", region->write ? "rw" : "ro", region_state(region), maps);
+	seq_escape(m, region->comm, " \t\n\\");
+	seq_putc(m, '\n');
+}
+
+static int regions_show(struct seq_file *m, void *unused)
+{
+	struct phyr_region *region;
+
+	seq_puts(m, "# inode pid bytes pages phyrs kinds access state mapped comm\n");
+	mutex_lock(&regions_lock);
+	list_for_each_entry(region, &regions, entry)
+		region_show(m, region);
+	mutex_unlock(&regions_lock);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(regions);
+
+static struct dentry *debug_dir;
+
+/**
+ * phyr_regions_debugfs - let the administrator see what is pinned
+ */
+void phyr_regions_debugfs(void)
+{
+	debug_dir = debugfs_create_dir("phyr", NULL);
+	debugfs_create_file("regions", 0400, debug_dir, NULL, &regions_fops);
 }
 
 /**
- * phyr_region_pages - pages that a region pins
+ * phyr_regions_debugfs_remove - no more of that
+ */
+void phyr_regions_debugfs_remove(void)
+{
+	debugfs_remove_recursive(debug_dir);
+}
+
+/**
+ * phyr_region_pages - pages that a region touches
  * @region: the region
  *
  * Return: how many.
@@ -387,7 +752,7 @@ u64 phyr_region_pages(const struct phyr_region *region)
 
 /**
  * phyr_region_get - the region behind a file descriptor
- * @fd: what a program got from PHYR_IOC_PIN
+ * @fd: what a program got from PHYR_IOC_PIN or PHYR_IOC_IMPORT
  *
  * Context: process.
  * Return: the region, for phyr_region_put(); or an ERR_PTR() of -EBADF for
@@ -396,14 +761,16 @@ u64 phyr_region_pages(const struct phyr_region *region)
 struct phyr_region *phyr_region_get(int fd)
 {
 	struct dma_buf *dmabuf = dma_buf_get(fd);
+	struct phyr_region *region;
 
 	if (IS_ERR(dmabuf))
 		return ERR_CAST(dmabuf);
-	if (dmabuf->ops->release != region_release) {
+	region = region_of(dmabuf);
+	if (!region) {
 		dma_buf_put(dmabuf);
 		return ERR_PTR(-EINVAL);
 	}
-	return dmabuf->priv;
+	return region;
 }
 EXPORT_SYMBOL_GPL(phyr_region_get);
 
@@ -411,7 +778,7 @@ EXPORT_SYMBOL_GPL(phyr_region_get);
  * phyr_region_put - let go of a region
  * @region: what phyr_region_get() gave
  *
- * Context: process, may sleep: the last one unpins the memory.
+ * Context: process, may sleep: the last one lets go of the memory.
  */
 void phyr_region_put(struct phyr_region *region)
 {

@@ -49,6 +49,21 @@ PHYR_EXPORT int phyr_pin(int dev, const void *addr, size_t len, unsigned int fla
 	return phyr_pin_timed(dev, addr, len, flags, NULL);
 }
 
+PHYR_EXPORT int phyr_import(int dev, int dmabuf, uint64_t offset, uint64_t len,
+			    unsigned int flags)
+{
+	struct phyr_import import = {
+		.size = sizeof(import),
+		.flags = flags,
+		.dmabuf = dmabuf,
+		.offset = offset,
+		.len = len,
+	};
+	int ret = phyr_ioctl(dev, PHYR_IOC_IMPORT, &import);
+
+	return ret ? ret : import.fd;
+}
+
 PHYR_EXPORT int phyr_query(int dev, int region, struct phyr_query *query)
 {
 	query->fd = region;

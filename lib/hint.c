@@ -13,9 +13,10 @@ struct hint {
 static const struct hint hints[] = {
 	{ ENOENT, "the phyr module is not loaded: modprobe phyr" },
 	{ ENXIO, "the phyr module is going away: modprobe phyr" },
-	{ ENODEV, "the phyr module is going away: modprobe phyr" },
+	{ ENODEV, "the memory has gone: a PCI BAR, or other memory without a struct page, was "
+		  "unmapped, or its device removed; or the phyr module is going away" },
 	{ EACCES, "not allowed: look at the permissions of /dev/phyr, and whether the "
-		  "region was pinned for writing" },
+		  "region was pinned, or the dma-buf opened, for writing" },
 	{ EPERM, "physical addresses are for CAP_SYS_ADMIN, memory without a struct page "
 		 "for CAP_SYS_RAWIO (or the module parameter allow_pfnmap): run it as root" },
 	{ ENOMEM, "more than RLIMIT_MEMLOCK allows (see \"ulimit -l\"; CAP_IPC_LOCK is free "
@@ -24,9 +25,11 @@ static const struct hint hints[] = {
 		  "read-only memory, and files on most file systems, can be pinned without "
 		  "PHYR_PIN_WRITE" },
 	{ EOPNOTSUPP, "the kernel does not let this memory stay pinned: a file on a DAX file "
-		      "system, or a driver's own pages" },
+		      "system, or a driver's own pages; or the dma-buf is of memory that its "
+		      "driver does not map for the kernel" },
 	{ EINVAL, "wrong argument: a length of 0, an unknown flag, a descriptor that is no "
-		  "region, or a region that does not consist of whole pages" },
+		  "region or no dma-buf, a part that is not in it, or a region that does not "
+		  "consist of whole pages" },
 	{ EOVERFLOW, "the range passes the end of the address space" },
 	{ EBADF, "that file descriptor is not open" },
 	{ EMFILE, "too many open files: see \"ulimit -n\"" },

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* phyr info: the module, what it pins, and the limits here. */
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -64,30 +63,12 @@ static void print_json(const struct phyr_info *info)
 
 int cmd_info(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
-	};
 	struct phyr_info info = { .size = sizeof(info) };
-	bool json = false;
-	int c, ret;
+	bool json;
+	int ret = tool_json_option(argc, argv, help, &json);
 
-	while ((c = getopt_long(argc, argv, "jh", options, NULL)) != -1) {
-		switch (c) {
-		case 'j':
-			json = true;
-			break;
-		case 'h':
-			fputs(help, stdout);
-			return 0;
-		default:
-			return tool_try_help(argv[0]);
-		}
-	}
-	if (optind < argc)
-		return tool_usage(argv[0], "unexpected \"%s\"", argv[optind]);
-
+	if (ret >= 0)
+		return ret;
 	ret = get_info(&info);
 	if (ret)
 		return ret;

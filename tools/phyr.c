@@ -19,11 +19,13 @@ struct command {
 	const char *summary;
 };
 
-static char info_name[] = "phyr info", pin_name[] = "phyr pin", layout_name[] = "phyr layout";
+static char info_name[] = "phyr info", pin_name[] = "phyr pin", layout_name[] = "phyr layout",
+	    regions_name[] = "phyr regions";
 
 static const struct command commands[] = {
 	{ "info", info_name, cmd_info, "the module, what it pins, and the limits here" },
 	{ "pin", pin_name, cmd_pin, "pin some memory and show what comes out" },
+	{ "regions", regions_name, cmd_regions, "what is pinned in the whole system, and by whom" },
 	{ "layout", layout_name, cmd_layout, "how contiguous a process's memory is" },
 };
 

@@ -4,6 +4,7 @@
  * that people read, and JSON with exact ones.
  */
 #include <errno.h>
+#include <getopt.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -46,6 +47,33 @@ int tool_try_help(const char *command)
 }
 
 /* For a negative errno of libphyr, which knows what to do about it. */
+int tool_json_option(int argc, char **argv, const char *help, bool *json)
+{
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	int c;
+
+	*json = false;
+	while ((c = getopt_long(argc, argv, "jh", options, NULL)) != -1) {
+		switch (c) {
+		case 'j':
+			*json = true;
+			break;
+		case 'h':
+			fputs(help, stdout);
+			return 0;
+		default:
+			return tool_try_help(argv[0]);
+		}
+	}
+	if (optind < argc)
+		return tool_usage(argv[0], "unexpected \"%s\"", argv[optind]);
+	return -1;
+}
+
 int tool_fail_phyr(int error, const char *fmt, ...)
 {
 	const char *hint = phyr_hint(error);

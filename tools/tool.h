@@ -18,6 +18,7 @@ enum {
 int cmd_info(int argc, char **argv);
 int cmd_pin(int argc, char **argv);
 int cmd_layout(int argc, char **argv);
+int cmd_regions(int argc, char **argv);
 
 /* report.c: what is wrong, on standard error; all return the exit status. */
 int tool_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -25,6 +26,12 @@ int tool_usage(const char *command, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 int tool_try_help(const char *command);	/* when getopt_long() has complained */
 int tool_fail_phyr(int error, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * report.c: the options of a command that has --json alone; the exit status if
+ * there is nothing more to do, or -1.
+ */
+int tool_json_option(int argc, char **argv, const char *help, bool *json);
 
 /* report.c: numbers for people */
 struct text {

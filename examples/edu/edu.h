@@ -27,6 +27,7 @@ struct edu {
 	struct pci_dev *pdev;		/* NULL once the device is gone */
 	void __iomem *regs;
 	struct mutex lock;		/* of all below, and of every mapping */
+	struct mutex engine;		/* of a transfer; taken under a dma-buf's lock */
 	struct completion done;
 	struct list_head files;
 	void *scratch;
@@ -44,13 +45,18 @@ struct edu_file {
 	enum dma_data_direction dir;
 	u64 len;
 
+	struct phyr_user stop;		/* called when the memory goes */
+	bool gone;			/* and so it has; under the engine's lock */
+
 	const struct phyr_list *list;
 	struct phyr_list own;
 	struct phyr_region *region;
 	struct sg_phyrs *sg;
 
 	struct dma_buf_attachment *attach;
-	struct sg_table *sgt;
+	struct sg_table *sgt;		/* under the dma-buf's lock and the engine's */
+	unsigned int nents;
+	unsigned int orig_nents;
 };
 
 /* map.c */

@@ -125,43 +125,55 @@ static long edu_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 	return ret;
 }
 
-/* One transfer out of the mapped memory, at most what the device can hold. */
-static ssize_t edu_fetch(struct edu_file *file, char __user *buf, size_t len, u64 offset)
+/*
+ * One transfer between the mapped memory and the scratch buffer, at most what the
+ * device can hold.  Whoever takes the memory away waits for it, see map.c.
+ */
+static ssize_t edu_move(struct edu_file *file, u64 offset, size_t len, bool store)
 {
 	struct edu *edu = file->edu;
 	dma_addr_t addr;
-	ssize_t n;
+	ssize_t n = -ENODEV;
 	int ret;
 
-	n = edu_segment(file, offset, len, &addr);
+	mutex_lock(&edu->engine);
+	if (!file->gone)
+		n = edu_segment(file, offset, len, &addr);
+	if (n > 0) {
+		edu_sync_for_device(file);
+		if (store)
+			ret = edu_copy(edu, addr, edu->scratch_dma, n);
+		else
+			ret = edu_copy(edu, edu->scratch_dma, addr, n);
+		edu_sync_for_cpu(file);
+		n = ret ? ret : n;
+	}
+	mutex_unlock(&edu->engine);
+	return n;
+}
+
+static ssize_t edu_fetch(struct edu_file *file, char __user *buf, size_t len, u64 offset)
+{
+	struct edu *edu = file->edu;
+	ssize_t n = edu_move(file, offset, len, false);
+
 	if (n <= 0)
 		return n;
-	edu_sync_for_device(file);
-	ret = edu_copy(edu, edu->scratch_dma, addr, n);
-	edu_sync_for_cpu(file);
-	if (ret)
-		return ret;
 	return copy_to_user(buf, edu->scratch, n) ? -EFAULT : n;
 }
 
 static ssize_t edu_store(struct edu_file *file, const char __user *buf, size_t len, u64 offset)
 {
 	struct edu *edu = file->edu;
-	dma_addr_t addr;
 	ssize_t n;
-	int ret;
 
 	if (file->dir == DMA_TO_DEVICE)
 		return -EACCES;
-	n = edu_segment(file, offset, len, &addr);
-	if (n <= 0)
-		return n ? n : -ENOSPC;
-	if (copy_from_user(edu->scratch, buf, n))
+	len = min_t(size_t, len, EDU_BUF_SIZE);
+	if (copy_from_user(edu->scratch, buf, len))
 		return -EFAULT;
-	edu_sync_for_device(file);
-	ret = edu_copy(edu, addr, edu->scratch_dma, n);
-	edu_sync_for_cpu(file);
-	return ret ? ret : n;
+	n = edu_move(file, offset, len, true);
+	return n ? n : -ENOSPC;
 }
 
 static int edu_ready(struct edu_file *file)
@@ -275,6 +287,7 @@ static int edu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		return -ENOMEM;
 	kref_init(&edu->ref);
 	mutex_init(&edu->lock);
+	mutex_init(&edu->engine);
 	init_completion(&edu->done);
 	INIT_LIST_HEAD(&edu->files);
 	edu->pdev = pdev;

@@ -2,10 +2,13 @@
 /*
  * Memory of a program, ready for the device.  This is the part to copy from:
  *
- *	pin_user_phyr_list()   pins it
- *	sg_map_phyr_list()     gives the device's addresses
- *	sg_phyr_iter_next()    cuts them into what the device can take
+ *	pin_user_phyr_list()          pins it
+ *	sg_map_phyr_list_revocable()  gives the device's addresses
+ *	sg_phyr_iter_next()           cuts them into what the device can take
  *	sg_unmap_phyrs(), unpin_user_phyr_list()
+ *
+ * Memory without a struct page may go at any time.  Then edu_stop() is called,
+ * and the addresses are not used any more when it is back.
  *
  * The second half takes a dma-buf in the classic way, to show that a region of
  * /dev/phyr is one that any importer can use.
@@ -26,11 +29,23 @@ static const struct phyr_seg_limits edu_limits = {
 	.align = 1,
 };
 
+/* Waits for a transfer, and lets nobody begin another. */
+static void edu_stop(struct phyr_user *user)
+{
+	struct edu_file *file = container_of(user, struct edu_file, stop);
+
+	mutex_lock(&file->edu->engine);
+	file->gone = true;
+	mutex_unlock(&file->edu->engine);
+}
+
 static int map_list(struct edu_file *file, const struct phyr_list *list)
 {
-	struct sg_phyrs *sg = sg_map_phyr_list(&file->edu->pdev->dev, list, 0,
-					       phyr_list_len(list), file->dir, 0);
+	struct sg_phyrs *sg;
 
+	file->stop.revoke = edu_stop;
+	sg = sg_map_phyr_list_revocable(&file->edu->pdev->dev, list, 0, phyr_list_len(list),
+					file->dir, 0, &file->stop);
 	if (IS_ERR(sg))
 		return PTR_ERR(sg);
 	file->list = list;
@@ -46,8 +61,7 @@ static int map_user(struct edu_file *file, const struct edu_map *map)
 
 	if (map->flags & EDU_MAP_WRITE)
 		gup_flags |= FOLL_WRITE;
-	if (!(map->flags & EDU_MAP_SHORT))
-		gup_flags |= FOLL_LONGTERM;
+	gup_flags |= map->flags & EDU_MAP_SHORT ? FOLL_PCI_P2PDMA : FOLL_LONGTERM;
 	ret = pin_user_phyr_list(&file->own, map->addr, map->len, gup_flags);
 	if (ret)
 		return ret;
@@ -73,9 +87,22 @@ static int map_region(struct edu_file *file, const struct edu_map *map)
 	return ret;
 }
 
-/* Nothing to do: regions of /dev/phyr do not move, and a mapping pins others. */
+/*
+ * What is pinned does not move, so this is the end of the memory.  The exporter
+ * holds the dma-buf's lock.
+ */
 static void edu_invalidate(struct dma_buf_attachment *attach)
 {
+	struct edu_file *file = attach->importer_priv;
+	struct sg_table *sgt;
+
+	mutex_lock(&file->edu->engine);
+	file->gone = true;
+	sgt = file->sgt;
+	file->sgt = NULL;
+	mutex_unlock(&file->edu->engine);
+	if (sgt)
+		dma_buf_unmap_attachment(attach, sgt, file->dir);
 }
 
 static const struct dma_buf_attach_ops edu_attach_ops = {
@@ -83,11 +110,29 @@ static const struct dma_buf_attach_ops edu_attach_ops = {
 	.invalidate_mappings = edu_invalidate,
 };
 
+static int map_attachment(struct edu_file *file, struct dma_buf_attachment *attach)
+{
+	struct sg_table *sgt;
+	int ret = dma_buf_pin(attach);
+
+	if (ret)
+		return ret;
+	sgt = dma_buf_map_attachment(attach, file->dir);
+	if (IS_ERR(sgt)) {
+		dma_buf_unpin(attach);
+		return PTR_ERR(sgt);
+	}
+	file->attach = attach;
+	file->sgt = sgt;
+	file->nents = sgt->nents;
+	file->orig_nents = sgt->orig_nents;
+	return 0;
+}
+
 static int map_dmabuf(struct edu_file *file, const struct edu_map *map)
 {
 	struct dma_buf *dmabuf = dma_buf_get(map->fd);
 	struct dma_buf_attachment *attach;
-	struct sg_table *sgt;
 	int ret;
 
 	if (IS_ERR(dmabuf))
@@ -96,24 +141,12 @@ static int map_dmabuf(struct edu_file *file, const struct edu_map *map)
 	ret = PTR_ERR_OR_ZERO(attach);
 	if (ret)
 		goto put;
-	dma_resv_lock(dmabuf->resv, NULL);
-	ret = dma_buf_pin(attach);
-	dma_resv_unlock(dmabuf->resv);
-	if (ret)
-		goto detach;
-	sgt = dma_buf_map_attachment_unlocked(attach, file->dir);
-	ret = PTR_ERR_OR_ZERO(sgt);
-	if (ret)
-		goto unpin;
-	file->attach = attach;
-	file->sgt = sgt;
 	file->len = dmabuf->size;
-	return 0;
-unpin:
 	dma_resv_lock(dmabuf->resv, NULL);
-	dma_buf_unpin(attach);
+	ret = map_attachment(file, attach);
 	dma_resv_unlock(dmabuf->resv);
-detach:
+	if (!ret)
+		return 0;
 	dma_buf_detach(dmabuf, attach);
 put:
 	dma_buf_put(dmabuf);
@@ -124,24 +157,23 @@ static void unmap_dmabuf(struct edu_file *file)
 {
 	struct dma_buf *dmabuf = file->attach->dmabuf;
 
-	dma_buf_unmap_attachment_unlocked(file->attach, file->sgt, file->dir);
 	dma_resv_lock(dmabuf->resv, NULL);
+	edu_invalidate(file->attach);
 	dma_buf_unpin(file->attach);
 	dma_resv_unlock(dmabuf->resv);
 	dma_buf_detach(dmabuf, file->attach);
 	dma_buf_put(dmabuf);
 	file->attach = NULL;
-	file->sgt = NULL;
 }
 
 static void map_report(const struct edu_file *file, struct edu_map *map)
 {
 	map->len = file->len;
 	map->phyrs = file->sg ? phyr_list_nr(file->list) : 0;
-	map->segments = file->sg ? sg_phyrs_nr(file->sg) : file->sgt->nents;
+	map->segments = file->sg ? sg_phyrs_nr(file->sg) : file->nents;
 	map->list_bytes = file->sg ? sizeof(*file->list) + phyr_list_bytes(file->list) : 0;
 	map->map_bytes = file->sg ? sg_phyrs_bytes(file->sg) :
-				    file->sgt->orig_nents * sizeof(struct scatterlist);
+				    file->orig_nents * sizeof(struct scatterlist);
 }
 
 /* Context: the caller holds the device's lock, and the device is there. */
@@ -153,6 +185,7 @@ int edu_map(struct edu_file *file, struct edu_map *map)
 	if (file->mapped)
 		return -EBUSY;
 	file->dir = map->flags & EDU_MAP_WRITE ? DMA_BIDIRECTIONAL : DMA_TO_DEVICE;
+	file->gone = false;
 	if (map->flags & EDU_MAP_DMABUF)
 		ret = map_dmabuf(file, map);
 	else if (map->flags & EDU_MAP_REGION)
@@ -173,7 +206,7 @@ void edu_unmap(struct edu_file *file)
 	if (!file->mapped)
 		return;
 	file->mapped = false;
-	if (file->sgt) {
+	if (file->attach) {
 		unmap_dmabuf(file);
 		return;
 	}

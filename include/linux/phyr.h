@@ -35,6 +35,26 @@ void unpin_user_phyr_list(struct phyr_list *list, bool make_dirty);
 
 enum phyr_kind phyr_kind_of(phys_addr_t addr);
 
+/* Memory without a struct page, which may go: kernel/watch.c */
+
+/**
+ * struct phyr_user - who has to stop when the memory of a list goes
+ * @revoke: called at most once; see phyr_list_use()
+ *
+ * To be embedded.
+ */
+struct phyr_user {
+	void (*revoke)(struct phyr_user *user);
+	/* private: */
+	struct list_head entry;
+};
+
+int phyr_list_use(const struct phyr_list *list, struct phyr_user *user);
+void phyr_list_unuse(const struct phyr_list *list, struct phyr_user *user);
+int phyr_list_enter(const struct phyr_list *list);
+void phyr_list_leave(const struct phyr_list *list, int idx);
+bool phyr_list_revoked(const struct phyr_list *list);
+
 /* Regions of /dev/phyr, for drivers that take one from a program: kernel/region.c */
 
 struct phyr_region;
@@ -43,6 +63,20 @@ struct phyr_region *phyr_region_get(int fd);
 void phyr_region_put(struct phyr_region *region);
 const struct phyr_list *phyr_region_list(const struct phyr_region *region);
 bool phyr_region_writable(const struct phyr_region *region);
+
+/* Access by the CPU: kernel/access.c */
+
+struct iosys_map;
+struct phyr_access;
+
+struct phyr_access *phyr_access_get(const struct phyr_list *list);
+void phyr_access_put(struct phyr_access *access);
+int phyr_access_enter(const struct phyr_access *access);
+void phyr_access_leave(const struct phyr_access *access, int idx);
+size_t phyr_access_map(const struct phyr_access *access, u64 offset, struct iosys_map *map);
+int phyr_access_copy(struct phyr_access *access, u64 offset, void *buf, size_t len,
+		     bool write);
+size_t phyr_access_bytes(const struct phyr_access *access);
 
 /* Mapping for a device: kernel/dma.c */
 
@@ -78,6 +112,9 @@ struct sg_phyrs *sg_map_phyrs(struct device *dev, const struct phyr *phyrs,
 struct sg_phyrs *sg_map_phyr_list(struct device *dev, const struct phyr_list *list,
 				  u64 offset, u64 len, enum dma_data_direction dir,
 				  unsigned long attrs);
+struct sg_phyrs *sg_map_phyr_list_revocable(struct device *dev, const struct phyr_list *list,
+					    u64 offset, u64 len, enum dma_data_direction dir,
+					    unsigned long attrs, struct phyr_user *owner);
 void sg_unmap_phyrs(struct sg_phyrs *sg);
 void sg_phyrs_sync_for_cpu(struct sg_phyrs *sg);
 void sg_phyrs_sync_for_device(struct sg_phyrs *sg);

@@ -15,8 +15,8 @@
  *
  * The last phyr of the list stays "open" in the list head: what is appended is
  * merged with it, or closes it and becomes the open one.  A phyr in the tree
- * never changes again.  The first leaf is small and lies in the list head, so a
- * list of a few phyrs (a terabyte of BAR, some huge pages) allocates nothing.
+ * never changes again.  The first leaf lies in the list head, so a list of a
+ * dozen phyrs (a terabyte of BAR, some huge pages) allocates nothing.
  *
  * Closed phyrs sit in leaves, each but the first a kmalloc object of at most a
  * page:
@@ -76,6 +76,7 @@ enum phyr_kind {
 };
 
 struct phyr_leaf;
+struct phyr_watch;
 
 /**
  * struct phyr_list - an ordered list of phyrs
@@ -96,7 +97,8 @@ struct phyr_list {
 	u8 open_kind;
 	u8 kinds;
 	bool sealed;
-	u64 first_leaf[8];
+	struct phyr_watch *watch;	/* what holds page-less memory: kernel/watch.c */
+	u64 first_leaf[16];
 };
 
 #define PHYR_ITER_AHEAD	16

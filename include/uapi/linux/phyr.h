@@ -64,7 +64,28 @@ struct phyr_pin {
 	__u64 pin_ns;
 };
 
-#define PHYR_QUERY_WRITE	(1u << 0)	/* pinned with PHYR_PIN_WRITE */
+/**
+ * struct phyr_import - PHYR_IOC_IMPORT: make a region of a part of a dma-buf
+ * @size: sizeof(struct phyr_import)
+ * @flags: PHYR_PIN_*
+ * @dmabuf: the dma-buf, which may be a region
+ * @fd: out: the region; it holds the dma-buf
+ * @offset: first byte of the part; need not be aligned
+ * @len: its length in bytes; 0 for all that comes after @offset
+ *
+ * Its exporter has to have a mapping of it for the kernel, of memory with pages.
+ */
+struct phyr_import {
+	__u32 size;
+	__u32 flags;
+	__s32 dmabuf;
+	__s32 fd;
+	__u64 offset;
+	__u64 len;
+};
+
+#define PHYR_QUERY_WRITE	(1u << 0)	/* made with PHYR_PIN_WRITE */
+#define PHYR_QUERY_REVOKED	(1u << 1)	/* its memory has gone: ENODEV from all else */
 
 /**
  * struct phyr_query - PHYR_IOC_QUERY: about a region
@@ -133,5 +154,6 @@ struct phyr_ranges {
 #define PHYR_IOC_PIN	_IOWR(PHYR_IOC_MAGIC, 1, struct phyr_pin)
 #define PHYR_IOC_QUERY	_IOWR(PHYR_IOC_MAGIC, 2, struct phyr_query)
 #define PHYR_IOC_RANGES	_IOWR(PHYR_IOC_MAGIC, 3, struct phyr_ranges)
+#define PHYR_IOC_IMPORT	_IOWR(PHYR_IOC_MAGIC, 4, struct phyr_import)
 
 #endif /* _UAPI_LINUX_PHYR_H */

@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The CPU reads and writes what a list describes.
+ *
+ * Memory with a struct page is in the kernel's own mapping already.  Memory
+ * without one is mapped for as long as the access lasts, with the caching that
+ * the program's own mapping has, each phyr as a whole: the larger it is, the
+ * larger are the page-table entries.  It may be revoked meanwhile, so it is
+ * touched only between phyr_list_enter() and phyr_list_leave().
+ */
+#include <linux/bsearch.h>
+#include <linux/err.h>
+#include <linux/export.h>
+#include <linux/highmem.h>
+#include <linux/io.h>
+#include <linux/iosys-map.h>
+#include <linux/mm.h>
+#include <linux/seqlock.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+
+#include "compat.h"
+#include "internal.h"
+
+/* One phyr without pages, mapped: as I/O memory, or as memory like any other. */
+struct access_io {
+	u64 start;
+	u64 len;
+	void __iomem *addr;
+	void *plain;
+};
+
+/*
+ * The long phyr that was found last, in a list that nobody can revoke: most
+ * accesses go on from the one before, and need not search again.  Whoever finds
+ * it being written searches.
+ */
+struct access_last {
+	spinlock_t lock;		/* of who writes it; never waited for */
+	seqcount_spinlock_t seq;
+	u64 start;
+	u64 end;
+	char *addr;			/* of the byte at @start */
+};
+
+#define LAST_MIN	SZ_64K		/* shorter ones are left too soon */
+
+struct phyr_access {
+	const struct phyr_list *list;
+	struct access_last last;
+	unsigned int nr;
+	struct access_io io[] __counted_by(nr);
+};
+
+static unsigned int count_io(const struct phyr_list *list)
+{
+	unsigned int nr = 0;
+	struct phyr_iter it;
+	struct phyr phyr;
+
+	if (!(phyr_list_kinds(list) & BIT(PHYR_MMIO)))
+		return 0;
+	phyr_list_for_each(list, it, phyr)
+		nr += it.kind == PHYR_MMIO;
+	return nr;
+}
+
+static int map_one(struct access_io *io, phys_addr_t addr, size_t len,
+		   enum phyr_caching caching)
+{
+	if (caching == PHYR_WB)
+		io->plain = memremap(addr, len, MEMREMAP_WB);
+	else if (caching == PHYR_WC)
+		io->addr = ioremap_wc(addr, len);
+	else
+		io->addr = ioremap(addr, len);
+	return io->plain || io->addr ? 0 : -ENOMEM;
+}
+
+static void unmap_one(struct access_io *io)
+{
+	if (io->plain)
+		memunmap(io->plain);
+	else if (io->addr)
+		iounmap(io->addr);
+}
+
+static int map_io(struct phyr_access *access)
+{
+	struct access_io *io = access->io;
+	struct phyr_iter it;
+	struct phyr phyr;
+	u64 start = 0;
+	int ret;
+
+	phyr_list_for_each(access->list, it, phyr) {
+		if (it.kind == PHYR_MMIO) {
+			ret = map_one(io, phyr.addr, phyr.len,
+				      phyr_watch_caching(access->list, start));
+			if (ret)
+				return ret;
+			io->start = start;
+			io->len = phyr.len;
+			io++;
+		}
+		start += phyr.len;
+		cond_resched();
+	}
+	return 0;
+}
+
+/**
+ * phyr_access_get - let the CPU at what a list describes
+ * @list: the list; it must not change, and its memory must be held, until
+ *	phyr_access_put()
+ *
+ * Context: process, may sleep.
+ * Return: the access; or an ERR_PTR() of -ENODEV if the list was revoked, or
+ * -ENOMEM.
+ */
+struct phyr_access *phyr_access_get(const struct phyr_list *list)
+{
+	unsigned int nr = count_io(list);
+	struct phyr_access *access;
+	int ret;
+
+	if (phyr_list_revoked(list))
+		return ERR_PTR(-ENODEV);
+	access = kvzalloc(struct_size(access, io, nr), GFP_KERNEL_ACCOUNT);
+	if (!access)
+		return ERR_PTR(-ENOMEM);
+	access->nr = nr;
+	access->list = list;
+	spin_lock_init(&access->last.lock);
+	seqcount_spinlock_init(&access->last.seq, &access->last.lock);
+	ret = nr ? map_io(access) : 0;
+	if (ret) {
+		phyr_access_put(access);
+		return ERR_PTR(ret);
+	}
+	return access;
+}
+EXPORT_SYMBOL_GPL(phyr_access_get);
+
+/**
+ * phyr_access_put - end an access
+ * @access: what phyr_access_get() gave
+ *
+ * Context: process, may sleep.
+ */
+void phyr_access_put(struct phyr_access *access)
+{
+	unsigned int i;
+
+	for (i = 0; i < access->nr; i++)
+		unmap_one(&access->io[i]);
+	kvfree(access);
+}
+EXPORT_SYMBOL_GPL(phyr_access_put);
+
+/**
+ * phyr_access_bytes - kernel memory that an access takes
+ * @access: the access
+ *
+ * Return: bytes, page tables not counted.
+ */
+size_t phyr_access_bytes(const struct phyr_access *access)
+{
+	return struct_size(access, io, access->nr);
+}
+EXPORT_SYMBOL_GPL(phyr_access_bytes);
+
+static int io_cmp(const void *key, const void *elem)
+{
+	const struct access_io *io = elem;
+	u64 offset = *(const u64 *)key;
+
+	if (offset < io->start)
+		return -1;
+	return offset - io->start >= io->len;
+}
+
+static void io_map(const struct phyr_access *access, u64 offset, struct iosys_map *map)
+{
+	const struct access_io *io = bsearch(&offset, access->io, access->nr,
+					     sizeof(*io), io_cmp);
+
+	if (io->plain)
+		iosys_map_set_vaddr(map, io->plain + (offset - io->start));
+	else
+		iosys_map_set_vaddr_iomem(map, io->addr + (offset - io->start));
+}
+
+/**
+ * phyr_access_enter - begin to use what phyr_access_map() gives
+ * @access: the access
+ *
+ * Context: any; see phyr_list_enter().
+ * Return: what phyr_access_leave() needs, not negative; -ENODEV if the list was
+ * revoked.
+ */
+int phyr_access_enter(const struct phyr_access *access)
+{
+	return phyr_list_enter(access->list);
+}
+EXPORT_SYMBOL_GPL(phyr_access_enter);
+
+/**
+ * phyr_access_leave - end what phyr_access_enter() began
+ * @access: the access
+ * @idx: what phyr_access_enter() gave
+ *
+ * Context: any.
+ */
+void phyr_access_leave(const struct phyr_access *access, int idx)
+{
+	phyr_list_leave(access->list, idx);
+}
+EXPORT_SYMBOL_GPL(phyr_access_leave);
+
+/**
+ * phyr_access_map - where the CPU finds a byte
+ * @access: the access
+ * @offset: of the byte, in the list
+ * @map: set to its address
+ *
+ * With memory that the kernel does not map all the time (CONFIG_HIGHMEM) only
+ * phyr_access_copy() works.
+ *
+ * Context: any; between phyr_access_enter() and phyr_access_leave().
+ * Return: how many bytes are contiguous from there on, all of one sort; 0 past
+ * the end of the list, or for highmem.
+ */
+size_t phyr_access_map(const struct phyr_access *access, u64 offset, struct iosys_map *map)
+{
+	enum phyr_kind kind;
+	struct phyr phyr;
+
+	if (!phyr_list_find(access->list, offset, &phyr, &kind))
+		return 0;
+	if (kind == PHYR_MMIO) {
+		io_map(access, offset, map);
+	} else {
+		if (PageHighMem(pfn_to_page(PHYS_PFN(phyr.addr))))
+			return 0;
+		iosys_map_set_vaddr(map, phys_to_virt(phyr.addr));
+	}
+	return phyr.len;
+}
+EXPORT_SYMBOL_GPL(phyr_access_map);
+
+/* How many bytes follow in the phyr that was found last; 0 if it is another one. */
+static size_t last_get(const struct phyr_access *access, u64 offset, char **addr)
+{
+	const struct access_last *last = &access->last;
+	unsigned int seq = raw_read_seqcount(&last->seq);
+	u64 start = READ_ONCE(last->start), end = READ_ONCE(last->end);
+
+	*addr = READ_ONCE(last->addr) + (offset - start);
+	if (seq & 1 || offset < start || offset >= end || read_seqcount_retry(&last->seq, seq))
+		return 0;
+	return end - offset;
+}
+
+static void last_set(struct phyr_access *access, u64 offset, const struct phyr *phyr)
+{
+	struct access_last *last = &access->last;
+	unsigned long flags;
+
+	if (IS_ENABLED(CONFIG_HIGHMEM) || access->list->watch || phyr->len < LAST_MIN ||
+	    !spin_trylock_irqsave(&last->lock, flags))
+		return;
+	write_seqcount_begin(&last->seq);
+	WRITE_ONCE(last->start, offset);
+	WRITE_ONCE(last->end, offset + phyr->len);
+	WRITE_ONCE(last->addr, phys_to_virt(phyr->addr));
+	write_seqcount_end(&last->seq);
+	spin_unlock_irqrestore(&last->lock, flags);
+}
+
+static void copy_plain(char *addr, void *buf, size_t len, bool write)
+{
+	if (write)
+		memcpy(addr, buf, len);
+	else
+		memcpy(buf, addr, len);
+}
+
+static void copy_highmem(struct page *page, size_t in_page, void *buf, size_t len, bool write)
+{
+	if (write)
+		memcpy_to_page(page, in_page, buf, len);
+	else
+		memcpy_from_page(buf, page, in_page, len);
+}
+
+/* Copies as far as one phyr goes; returns how far. */
+static size_t copy_some(struct phyr_access *access, u64 offset, void *buf, size_t len,
+			bool write)
+{
+	struct iosys_map map;
+	enum phyr_kind kind;
+	struct phyr phyr;
+	size_t n, in_page;
+
+	if (!phyr_list_find(access->list, offset, &phyr, &kind))
+		return 0;
+	n = min(len, phyr.len);
+	if (kind == PHYR_MMIO) {
+		io_map(access, offset, &map);
+		if (write)
+			iosys_map_memcpy_to(&map, 0, buf, n);
+		else
+			iosys_map_memcpy_from(buf, &map, 0, n);
+	} else if (IS_ENABLED(CONFIG_HIGHMEM)) {
+		in_page = offset_in_page(phyr.addr);
+		n = min(n, PAGE_SIZE - in_page);
+		copy_highmem(pfn_to_page(PHYS_PFN(phyr.addr)), in_page, buf, n, write);
+	} else {
+		copy_plain(phys_to_virt(phyr.addr), buf, n, write);
+		last_set(access, offset, &phyr);
+	}
+	return n;
+}
+
+/**
+ * phyr_access_copy - copy from or to what a list describes
+ * @access: the access
+ * @offset: where in the list to begin, in bytes
+ * @buf: the other side
+ * @len: how many bytes
+ * @write: copy from @buf into the list, else from the list into @buf
+ *
+ * Copies as far as each phyr goes, not a page at a time.  I/O memory is
+ * written and read with the accessors for it.
+ *
+ * Context: any.
+ * Return: 0; -EINVAL if the list ends before, and what there is was copied;
+ * -ENODEV if it was revoked.
+ */
+int phyr_access_copy(struct phyr_access *access, u64 offset, void *buf, size_t len,
+		     bool write)
+{
+	int idx, ret = 0;
+	char *addr;
+	size_t n;
+
+	if (len <= last_get(access, offset, &addr)) {
+		copy_plain(addr, buf, len, write);
+		return 0;
+	}
+	idx = phyr_access_enter(access);
+	if (idx < 0)
+		return idx;
+	for (; len; len -= n, offset += n, buf += n) {
+		n = copy_some(access, offset, buf, len, write);
+		if (!n) {
+			ret = -EINVAL;
+			break;
+		}
+	}
+	phyr_access_leave(access, idx);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(phyr_access_copy);

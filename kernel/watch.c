@@ -1,0 +1,499 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What holds memory that has no page: its mapping is watched.
+ *
+ * There is no reference to take on a BAR or on hidden memory.  It belongs to
+ * whoever mapped it, and may go at any time: munmap(), exit(), a driver that
+ * zaps its mappings, a device that is removed.  So a list of such memory has a
+ * watch, with an mmu interval notifier for each stretch of a mapping that it
+ * came from.  When one of them goes, the whole list is revoked, for good,
+ * before the notifier returns, and so before the memory can be anybody else's:
+ *
+ *	1. phyr_list_enter() and phyr_list_use() answer -ENODEV from now on;
+ *	2. whoever is between phyr_list_enter() and phyr_list_leave() is waited
+ *	   for: the CPU has stopped;
+ *	3. each user's revoke() is called, in the order that they came: devices
+ *	   stop, importers unmap, mappings of the IOMMU are torn down.
+ *
+ * Steps 2 and 3 run in a work item, for which the notifier waits.  They may take
+ * locks that are held while memory is reclaimed (a dma-buf's reservation), and
+ * lockdep forbids those in a notifier, because a notifier may be called by
+ * reclaim.  This one cannot: reclaim, migration and KSM know pages only, and no
+ * stretch covers anything that has one.
+ *
+ * The idea of revoking is that of VFIO's dma-bufs; see also
+ * Documentation/mm/hmm.rst on mirroring an address space.
+ */
+#include <linux/completion.h>
+#include <linux/err.h>
+#include <linux/export.h>
+#include <linux/kref.h>
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/mutex.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+#include <linux/srcu.h>
+#include <linux/timekeeping.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include "compat.h"
+#include "internal.h"
+#include "phyr_trace.h"
+
+struct phyr_watch {
+	struct kref ref;
+	struct list_head entry;		/* in watches */
+	struct list_head stretches;	/* in the order of the list */
+	struct mutex lock;		/* of all below */
+	struct list_head users;
+	struct phyr_user *running;	/* its revoke() is being called */
+	wait_queue_head_t idle;
+	bool revoked;			/* set once, read without the lock */
+	struct work_struct work;
+	struct completion done;
+};
+
+/* A stretch of one mapping, of which a list has the memory. */
+struct watch_stretch {
+	struct mmu_interval_notifier notifier;
+	struct list_head entry;
+	struct phyr_watch *watch;
+	u64 offset;			/* in the list, of its first byte */
+	phys_addr_t first, last;	/* everything of it lies between */
+	enum phyr_caching caching;
+};
+
+/* The CPU's accesses; readers may sleep. */
+DEFINE_STATIC_SRCU(access_srcu);
+
+static struct workqueue_struct *watch_wq;
+static LIST_HEAD(watches);
+static DEFINE_MUTEX(watches_lock);
+
+/* Revoking */
+
+/* The next user, taken off the list and marked as the one that is called. */
+static struct phyr_user *user_next(struct phyr_watch *watch)
+{
+	struct phyr_user *user;
+
+	mutex_lock(&watch->lock);
+	user = list_first_entry_or_null(&watch->users, struct phyr_user, entry);
+	if (user)
+		list_del_init(&user->entry);
+	watch->running = user;
+	mutex_unlock(&watch->lock);
+	wake_up_all(&watch->idle);
+	return user;
+}
+
+static void watch_work(struct work_struct *work)
+{
+	struct phyr_watch *watch = container_of(work, struct phyr_watch, work);
+	u64 start = ktime_get_ns();
+	struct phyr_user *user;
+	unsigned int nr = 0;
+
+	synchronize_srcu_expedited(&access_srcu);
+	for (; (user = user_next(watch)); nr++)
+		user->revoke(user);
+	trace_phyr_revoke(nr, ktime_get_ns() - start);
+	complete_all(&watch->done);
+}
+
+/* Comes back when nobody uses the memory any more, however many call. */
+static void watch_revoke(struct phyr_watch *watch)
+{
+	bool first;
+
+	mutex_lock(&watch->lock);
+	first = !watch->revoked;
+	WRITE_ONCE(watch->revoked, true);
+	mutex_unlock(&watch->lock);
+	if (first)
+		queue_work(watch_wq, &watch->work);
+	wait_for_completion(&watch->done);
+}
+
+/* A mapping that is only protected, moved about or aged is still there. */
+static bool event_ends_mapping(enum mmu_notifier_event event)
+{
+	return event == MMU_NOTIFY_UNMAP || event == MMU_NOTIFY_CLEAR ||
+	       event == MMU_NOTIFY_RELEASE;
+}
+
+static bool stretch_invalidate(struct mmu_interval_notifier *notifier,
+			       const struct mmu_notifier_range *range, unsigned long seq)
+{
+	struct watch_stretch *stretch = container_of(notifier, struct watch_stretch, notifier);
+
+	if (!event_ends_mapping(range->event))
+		return true;
+	if (!mmu_notifier_range_blockable(range))
+		return false;
+	watch_revoke(stretch->watch);
+	return true;
+}
+
+static const struct mmu_interval_notifier_ops stretch_ops = {
+	.invalidate = stretch_invalidate,
+};
+
+/* Devices that are removed: sysfs leaves mappings of their BARs where they are. */
+
+static bool watch_in_bar(struct phyr_watch *watch, struct pci_dev *pdev)
+{
+	struct watch_stretch *stretch;
+	bool found = false;
+
+	if (READ_ONCE(watch->revoked))
+		return false;
+	mutex_lock(&watch->lock);
+	list_for_each_entry(stretch, &watch->stretches, entry)
+		found |= phyr_p2p_owns(pdev, stretch->first, stretch->last);
+	mutex_unlock(&watch->lock);
+	return found;
+}
+
+static void watch_release(struct kref *ref)
+{
+	kfree(container_of(ref, struct phyr_watch, ref));
+}
+
+/* A watch that is not revoked yet, with a reference; NULL if there is none. */
+static struct phyr_watch *watch_find(struct pci_dev *pdev)
+{
+	struct phyr_watch *watch, *found = NULL;
+
+	mutex_lock(&watches_lock);
+	list_for_each_entry(watch, &watches, entry) {
+		if (watch_in_bar(watch, pdev)) {
+			kref_get(&watch->ref);
+			found = watch;
+			break;
+		}
+	}
+	mutex_unlock(&watches_lock);
+	return found;
+}
+
+static int watch_pci_event(struct notifier_block *nb, unsigned long event, void *data)
+{
+	struct pci_dev *pdev = to_pci_dev(data);
+	struct phyr_watch *watch;
+
+	if (event != BUS_NOTIFY_DEL_DEVICE)
+		return NOTIFY_DONE;
+	while ((watch = watch_find(pdev))) {
+		watch_revoke(watch);
+		kref_put(&watch->ref, watch_release);
+	}
+	return NOTIFY_OK;
+}
+
+static struct notifier_block watch_pci = {
+	.notifier_call = watch_pci_event,
+};
+
+/* Life */
+
+static struct phyr_watch *watch_get(struct phyr_list *list)
+{
+	struct phyr_watch *watch = list->watch;
+
+	if (watch)
+		return watch;
+	watch = kzalloc(sizeof(*watch), GFP_KERNEL_ACCOUNT);
+	if (!watch)
+		return NULL;
+	kref_init(&watch->ref);
+	INIT_LIST_HEAD(&watch->stretches);
+	mutex_init(&watch->lock);
+	INIT_LIST_HEAD(&watch->users);
+	init_waitqueue_head(&watch->idle);
+	INIT_WORK(&watch->work, watch_work);
+	init_completion(&watch->done);
+	list->watch = watch;
+	mutex_lock(&watches_lock);
+	list_add(&watch->entry, &watches);
+	mutex_unlock(&watches_lock);
+	return watch;
+}
+
+/**
+ * phyr_watch_mapping - hold what comes next in a list by watching its mapping
+ * @list: the list; what is appended next is of this mapping
+ * @mm: whose mapping it is; the caller holds it as for pin_user_phyrs_remote()
+ * @addr: the page to begin at
+ * @len: bytes, all in one mapping
+ *
+ * To be called before the mapping is looked at: what goes after that is noticed.
+ *
+ * Context: process, may sleep; without @mm's mmap_lock.
+ * Return: 0, -ENODEV if the list is revoked already, -ENOMEM.
+ */
+int phyr_watch_mapping(struct phyr_list *list, struct mm_struct *mm, unsigned long addr,
+		       unsigned long len)
+{
+	struct phyr_watch *watch = watch_get(list);
+	struct watch_stretch *stretch;
+	int ret;
+
+	if (!watch)
+		return -ENOMEM;
+	if (READ_ONCE(watch->revoked))
+		return -ENODEV;
+	stretch = kzalloc(sizeof(*stretch), GFP_KERNEL_ACCOUNT);
+	if (!stretch)
+		return -ENOMEM;
+	stretch->watch = watch;
+	stretch->offset = phyr_list_len(list);
+	stretch->first = ~(phys_addr_t)0;
+	ret = mmu_interval_notifier_insert(&stretch->notifier, mm, addr, len, &stretch_ops);
+	if (ret) {
+		kfree(stretch);
+		return ret;
+	}
+	mutex_lock(&watch->lock);
+	list_add_tail(&stretch->entry, &watch->stretches);
+	mutex_unlock(&watch->lock);
+	/* Whatever is going on already is over after this. */
+	mmu_interval_read_begin(&stretch->notifier);
+	return 0;
+}
+
+/* What does not change by being made so is so.  UC comes first: it has WC's bits on x86. */
+static enum phyr_caching caching_of(pgprot_t prot)
+{
+	pgprotval_t val = pgprot_val(prot);
+
+	if (pgprot_val(pgprot_noncached(prot)) == val || pgprot_val(pgprot_device(prot)) == val)
+		return PHYR_UC;
+	return pgprot_val(pgprot_writecombine(prot)) == val ? PHYR_WC : PHYR_WB;
+}
+
+/**
+ * phyr_watch_note - say where the mapping that is watched leads
+ * @list: the list
+ * @addr: physical address
+ * @len: bytes
+ * @prot: how it is mapped
+ */
+void phyr_watch_note(struct phyr_list *list, phys_addr_t addr, size_t len, pgprot_t prot)
+{
+	struct phyr_watch *watch = list->watch;
+	struct watch_stretch *stretch;
+
+	mutex_lock(&watch->lock);
+	stretch = list_last_entry(&watch->stretches, struct watch_stretch, entry);
+	stretch->first = min(stretch->first, addr);
+	stretch->last = max(stretch->last, addr + len - 1);
+	stretch->caching = caching_of(prot);
+	mutex_unlock(&watch->lock);
+}
+
+static void stretch_remove(struct phyr_watch *watch, struct watch_stretch *stretch)
+{
+	/* May wait for a revocation, which takes the lock. */
+	mmu_interval_notifier_remove(&stretch->notifier);
+	mutex_lock(&watch->lock);
+	list_del(&stretch->entry);
+	mutex_unlock(&watch->lock);
+	kfree(stretch);
+}
+
+/**
+ * phyr_watch_cut - stop watching the end of a list
+ * @list: the list, which nobody uses from there on
+ * @offset: where the end begins
+ *
+ * Context: process, may sleep: a revocation that is going on is waited for.
+ */
+void phyr_watch_cut(struct phyr_list *list, u64 offset)
+{
+	struct phyr_watch *watch = list->watch;
+	struct watch_stretch *stretch, *next;
+
+	if (!watch)
+		return;
+	/* Only the list's owner adds or removes any. */
+	list_for_each_entry_safe(stretch, next, &watch->stretches, entry)
+		if (stretch->offset >= offset)
+			stretch_remove(watch, stretch);
+	if (!list_empty(&watch->stretches))
+		return;
+
+	mutex_lock(&watches_lock);
+	list_del(&watch->entry);
+	mutex_unlock(&watches_lock);
+	flush_work(&watch->work);
+	WARN_ON(!list_empty(&watch->users));
+	list->watch = NULL;
+	kref_put(&watch->ref, watch_release);
+}
+
+/**
+ * phyr_watch_caching - how memory without a page is cached by the program
+ * @list: the list
+ * @offset: a byte of it, of the kind PHYR_MMIO
+ *
+ * Every other mapping of it has to be cached alike.
+ *
+ * Context: process, may sleep.
+ * Return: the caching; PHYR_UC where it is not known.
+ */
+enum phyr_caching phyr_watch_caching(const struct phyr_list *list, u64 offset)
+{
+	struct phyr_watch *watch = list->watch;
+	enum phyr_caching caching = PHYR_UC;
+	struct watch_stretch *stretch;
+
+	if (!watch)
+		return caching;
+	mutex_lock(&watch->lock);
+	list_for_each_entry(stretch, &watch->stretches, entry)
+		if (stretch->offset <= offset)
+			caching = stretch->caching;
+	mutex_unlock(&watch->lock);
+	return caching;
+}
+
+/* Users */
+
+/**
+ * phyr_list_revoked - has the memory of a list gone
+ * @list: the list
+ *
+ * Context: any.  The answer may be old already: see phyr_list_enter().
+ * Return: true if it has; a list of memory with pages is never revoked.
+ */
+bool phyr_list_revoked(const struct phyr_list *list)
+{
+	return list->watch && READ_ONCE(list->watch->revoked);
+}
+EXPORT_SYMBOL_GPL(phyr_list_revoked);
+
+/**
+ * phyr_list_enter - begin to use memory of a list by the CPU
+ * @list: the list
+ *
+ * Until phyr_list_leave() the memory stays.  Whoever takes it away waits for
+ * that, so it should come soon, and must not depend on the program's locks.
+ *
+ * Context: any.
+ * Return: what phyr_list_leave() needs, not negative; -ENODEV if the list was
+ * revoked.
+ */
+int phyr_list_enter(const struct phyr_list *list)
+{
+	int idx;
+
+	if (!list->watch)
+		return 0;
+	idx = srcu_read_lock(&access_srcu);
+	if (!READ_ONCE(list->watch->revoked)) {
+		__release(&access_srcu);	/* phyr_list_leave() does; for sparse */
+		return idx;
+	}
+	srcu_read_unlock(&access_srcu, idx);
+	return -ENODEV;
+}
+EXPORT_SYMBOL_GPL(phyr_list_enter);
+
+/**
+ * phyr_list_leave - end what phyr_list_enter() began
+ * @list: the list
+ * @idx: what phyr_list_enter() gave
+ *
+ * Context: any.
+ */
+void phyr_list_leave(const struct phyr_list *list, int idx)
+{
+	if (!list->watch)
+		return;
+	__acquire(&access_srcu);
+	srcu_read_unlock(&access_srcu, idx);
+}
+EXPORT_SYMBOL_GPL(phyr_list_leave);
+
+/**
+ * phyr_list_use - be told when the memory of a list goes
+ * @list: the list
+ * @user: who is to be told; @user->revoke() is called at most once
+ *
+ * revoke() has to see to it that nothing uses the memory any more when it
+ * returns.  It may sleep, but whoever takes the memory away (munmap(), exit(),
+ * the removal of a device) waits for it, holding that program's mmap_lock, so
+ * that it must not take.  Nor may it take a lock that is held around
+ * phyr_list_unuse() of the same user, which waits for it.
+ *
+ * Context: process, may sleep.
+ * Return: 0, or -ENODEV if the list was revoked.
+ */
+int phyr_list_use(const struct phyr_list *list, struct phyr_user *user)
+{
+	struct phyr_watch *watch = list->watch;
+	int ret = 0;
+
+	INIT_LIST_HEAD(&user->entry);
+	if (!watch)
+		return 0;
+	mutex_lock(&watch->lock);
+	if (watch->revoked)
+		ret = -ENODEV;
+	else
+		list_add_tail(&user->entry, &watch->users);
+	mutex_unlock(&watch->lock);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(phyr_list_use);
+
+/**
+ * phyr_list_unuse - do not be told any more
+ * @list: the list
+ * @user: what was given to phyr_list_use()
+ *
+ * Context: process, may sleep: waits for a call of @user->revoke().
+ */
+void phyr_list_unuse(const struct phyr_list *list, struct phyr_user *user)
+{
+	struct phyr_watch *watch = list->watch;
+
+	if (!watch)
+		return;
+	mutex_lock(&watch->lock);
+	list_del_init(&user->entry);
+	mutex_unlock(&watch->lock);
+	wait_event(watch->idle, READ_ONCE(watch->running) != user);
+}
+EXPORT_SYMBOL_GPL(phyr_list_unuse);
+
+/**
+ * phyr_watch_init - get ready to watch
+ *
+ * Return: 0, or -ENOMEM.
+ */
+int phyr_watch_init(void)
+{
+	int ret;
+
+	watch_wq = alloc_workqueue("phyr", WQ_UNBOUND, 0);
+	if (!watch_wq)
+		return -ENOMEM;
+	ret = IS_ENABLED(CONFIG_PCI) ? bus_register_notifier(&pci_bus_type, &watch_pci) : 0;
+	if (ret)
+		destroy_workqueue(watch_wq);
+	return ret;
+}
+
+/**
+ * phyr_watch_exit - no list is watched any more
+ */
+void phyr_watch_exit(void)
+{
+	if (IS_ENABLED(CONFIG_PCI))
+		bus_unregister_notifier(&pci_bus_type, &watch_pci);
+	destroy_workqueue(watch_wq);
+}
