@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * How RDMA differs from kernel to kernel.  Written for the newest one.
+ */
+#ifndef PHYR_RDMA_COMPAT_H
+#define PHYR_RDMA_COMPAT_H
+
+#include <linux/dma-buf.h>
+#include <linux/iosys-map.h>
+#include <linux/mm.h>
+#include <linux/version.h>
+#include <rdma/ib_umem.h>
+#include <rdma/ib_verbs.h>
+
+#include "rxe.h"
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
+#define UMEM_MODULE	"ib_uverbs"
+#define UMEM_GET	ib_umem_get
+#define UMEM_DMA_ATTRS	0
+
+static inline bool umem_refused(const struct ib_device *device)
+{
+	return false;
+}
+
+static inline void umem_set_attrs(struct ib_umem *umem, unsigned long attrs)
+{
+}
+
+static inline struct ib_umem *ib_umem_get_va(struct ib_device *device, unsigned long addr,
+					     size_t size, int access)
+{
+	return ib_umem_get(device, addr, size, access);
+}
+#else
+#define UMEM_MODULE	"ib_core"
+#define UMEM_GET	__ib_umem_get_va
+#define UMEM_DMA_ATTRS	DMA_ATTR_REQUIRE_COHERENT
+
+/* Not in a header: the function that pins for all the others. */
+struct ib_umem *__ib_umem_get_va(struct ib_device *device, unsigned long addr, size_t size,
+				 int access);
+
+/* A confidential guest whose device bounces: it cannot be let at user memory. */
+static inline bool umem_refused(const struct ib_device *device)
+{
+	return device->cc_dma_bounce;
+}
+
+/* Unmapping needs them again. */
+static inline void umem_set_attrs(struct ib_umem *umem, unsigned long attrs)
+{
+	umem->dma_attrs = attrs;
+}
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
+/* udmabuf's vmap() has the first page of a large folio in place of each page of it. */
+static inline bool dmabuf_vmap_is_right(const struct dma_buf *dmabuf, const struct iosys_map *map)
+{
+	size_t at;
+
+	if (map->is_iomem || !is_vmalloc_addr(map->vaddr) || strcmp(dmabuf->exp_name, "udmabuf"))
+		return true;
+	for (at = 0; at < dmabuf->size; at += PAGE_SIZE)
+		if (PageCompound(vmalloc_to_page(map->vaddr + at)))
+			return false;
+	return true;
+}
+#else
+static inline bool dmabuf_vmap_is_right(const struct dma_buf *dmabuf, const struct iosys_map *map)
+{
+	return true;
+}
+#endif
+
+void __ib_umem_release(struct ib_device *device, struct ib_umem *umem, int dirty);
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
+#define DMAH_PARAM		/* no such thing */
+#define DMAH_GIVEN	false
+
+static inline int rxe_resp_result(int state)
+{
+	return state == RESPST_NONE ? 0 : state;
+}
+#else
+#define DMAH_PARAM	struct ib_dmah *dmah,
+#define DMAH_GIVEN	dmah
+
+static inline enum resp_states rxe_resp_result(int state)
+{
+	return state;
+}
+#endif
+
+/*
+ * What rxe frees at the end of every region but one for DMA.  Stable kernels got
+ * the newer way in an update, so it is the headers that tell, see Kbuild.
+ */
+static inline void rxe_no_pages(struct rxe_mr *mr)
+{
+#ifdef RXE_HAS_PAGE_LIST
+	xa_init(&mr->page_list);
+#endif
+}
+
+/* What the responder is told: an enum in newer kernels, its number in older ones. */
+typedef typeof(rxe_mr_do_atomic_write(NULL, 0, 0)) rxe_resp_t;
+
+static inline rxe_resp_t rxe_resp(int state)
+{
+	return rxe_resp_result(state);
+}
+
+#endif /* PHYR_RDMA_COMPAT_H */

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Sends the callers of a function to another one.
+ *
+ * Every function of a kernel with ftrace begins with a place to call ftrace
+ * from.  Either that is made to call a stub of ours directly, in the way of BPF's
+ * trampolines, which costs a handful of instructions; or an ftrace handler
+ * changes where execution goes on, in the way of livepatching, which costs some
+ * hundred.  Unlike a livepatch both can call the original, so that whatever phyr
+ * does not know stays with code that does, and they cannot be switched off under
+ * memory regions that live: the module's reference count says so.
+ */
+#include <linux/delay.h>
+#include <linux/kallsyms.h>
+#include <linux/kprobes.h>
+#include <linux/module.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+
+#include "hook.h"
+
+DEFINE_PER_CPU(long, hook_active);
+
+/* Not exported, but a kprobe finds it. */
+DEFINE_STATIC_CALL_NULL(lookup, kallsyms_lookup_name);
+
+/* Not exported either. */
+DEFINE_STATIC_CALL_NULL(location, ftrace_location);
+
+/**
+ * hook_init - get ready to look functions up
+ *
+ * Context: process, may sleep.
+ * Return: 0; -ENOENT, or what register_kprobe() said.
+ */
+int hook_init(void)
+{
+	struct kprobe probe = {
+		.symbol_name = "kallsyms_lookup_name",
+		.flags = KPROBE_FLAG_DISABLED,	/* its address is all that is wanted */
+	};
+	int ret = register_kprobe(&probe);
+	unsigned long addr;
+
+	if (ret)
+		return ret;
+	static_call_update(lookup, (typeof(kallsyms_lookup_name) *)probe.addr);
+	unregister_kprobe(&probe);
+	addr = static_call(lookup)("ftrace_location");
+	if (!addr)
+		return -ENOENT;
+	static_call_update(location, (typeof(ftrace_location) *)addr);
+	return 0;
+}
+
+/**
+ * hook_lookup - the address of a symbol
+ * @module: the module that has it
+ * @name: its name
+ *
+ * Context: process, may sleep.
+ * Return: its address, or 0.
+ */
+unsigned long hook_lookup(const char *module, const char *name)
+{
+	char symbol[KSYM_NAME_LEN];
+
+	snprintf(symbol, sizeof(symbol), "%s:%s", module, name);
+	return static_call(lookup)(symbol) ?: static_call(lookup)(name);
+}
+
+#if HOOK_DIRECT
+
+static int redirect_register(struct hook *hook)
+{
+	return register_ftrace_direct(&hook->ops, hook->stub);
+}
+
+static void redirect_unregister(struct hook *hook)
+{
+	unregister_ftrace_direct(&hook->ops, hook->stub, false);
+}
+
+#else
+
+static void notrace hook_redirect(unsigned long ip, unsigned long parent_ip,
+				  struct ftrace_ops *ops, struct ftrace_regs *fregs)
+{
+	struct hook *hook = container_of(ops, struct hook, ops);
+
+	ftrace_regs_set_instruction_pointer(fregs, hook->to);
+}
+
+static int redirect_register(struct hook *hook)
+{
+	hook->ops.func = hook_redirect;
+	hook->ops.flags |= FTRACE_OPS_FL_IPMODIFY;
+	if (!IS_ENABLED(CONFIG_DYNAMIC_FTRACE_WITH_ARGS))
+		hook->ops.flags |= FTRACE_OPS_FL_SAVE_REGS;
+	return register_ftrace_function(&hook->ops);
+}
+
+static void redirect_unregister(struct hook *hook)
+{
+	unregister_ftrace_function(&hook->ops);
+}
+
+#endif
+
+/* Calls of the original go past the place from which it calls ftrace. */
+static int hook_redirect_on(struct hook *hook)
+{
+	unsigned long place = static_call(location)(hook->addr);
+	int ret;
+
+	if (!place)
+		return -EINVAL;
+	hook->found(place + MCOUNT_INSN_SIZE);
+	/* as sent elsewhere: not for kernel.ftrace_enabled to switch off */
+	hook->ops.flags = FTRACE_OPS_FL_PERMANENT;
+	ret = ftrace_set_filter_ip(&hook->ops, hook->addr, 0, 0);
+	if (!ret)
+		ret = redirect_register(hook);
+	if (ret)
+		ftrace_free_filter(&hook->ops);
+	return ret;
+}
+
+static void hook_redirect_off(struct hook *hook)
+{
+	redirect_unregister(hook);
+	ftrace_free_filter(&hook->ops);
+}
+
+static int hook_one(struct hook *hook)
+{
+	int ret;
+
+	hook->addr = hook_lookup(hook->module, hook->name);
+	if (!hook->addr) {
+		pr_err("phyr_rdma: this kernel's %s has no function %s\n", hook->module,
+		       hook->name);
+		return -ENOENT;
+	}
+	if (!hook->to) {
+		hook->found(hook->addr);
+		return 0;
+	}
+	ret = hook_redirect_on(hook);
+	if (ret) {
+		hook->addr = 0;
+		pr_err("phyr_rdma: cannot replace %s: %d%s\n", hook->name, ret,
+		       ret == -EBUSY ? " (is it livepatched?)" : "");
+	}
+	return ret;
+}
+
+/**
+ * hook_off - give functions back
+ * @hooks: the functions; one that is not replaced is left alone
+ * @nr: how many
+ *
+ * Somebody may still be in a replacement afterwards, see hook_drain().
+ *
+ * Context: process, may sleep.
+ */
+void hook_off(struct hook *const *hooks, unsigned int nr)
+{
+	while (nr--) {
+		struct hook *hook = hooks[nr];
+
+		if (!hook->addr || !hook->to)
+			continue;
+		hook_redirect_off(hook);
+		hook->addr = 0;
+	}
+}
+
+/**
+ * hook_on - replace functions, all or none
+ * @hooks: the functions
+ * @nr: how many
+ *
+ * Context: process, may sleep.
+ * Return: 0; -ENOENT for a function that this kernel does not have; -EBUSY if
+ * somebody else has replaced one.
+ */
+int hook_on(struct hook *const *hooks, unsigned int nr)
+{
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < nr; i++) {
+		ret = hook_one(hooks[i]);
+		if (ret) {
+			hook_off(hooks, i);
+			hook_drain();
+			return ret;
+		}
+	}
+	return 0;
+}
+
+static long hook_running(void)
+{
+	long sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu(hook_active, cpu));
+	return sum;
+}
+
+/**
+ * hook_drain - wait until nobody runs a replacement any more
+ *
+ * After hook_off().  A grace period of RCU tasks: whoever was on the way in
+ * has begun with hook_enter(), and the count only goes down.  Another one:
+ * whoever has counted down has done its last instructions too.
+ *
+ * Context: process, may sleep.
+ */
+void hook_drain(void)
+{
+	synchronize_rcu_tasks();
+	while (hook_running())
+		msleep(20);
+	synchronize_rcu_tasks();
+}

@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Soft RoCE by phyrs: a memory region is a list of them.
+ *
+ * Stock rxe has a slot a page, in an array that is one piece of memory, and
+ * copies a page at a time.  Here a user's region has no slots: an address on
+ * the wire is an offset in the list, and a copy goes as far as the phyr does.
+ * All other regions (of the kernel's own users, on demand, registered before
+ * this module was loaded) are left to the original functions.
+ */
+#include <linux/err.h>
+#include <linux/io.h>
+#include <linux/ioport.h>
+#include <linux/libnvdimm.h>
+#include <linux/module.h>
+#include <linux/spinlock.h>
+
+#include "hook.h"
+#include "umem.h"
+
+HOOK("rdma_rxe", rxe_mr_init_user);
+HOOK("rdma_rxe", rxe_mr_copy);
+HOOK("rdma_rxe", rxe_flush_pmem_iova);
+HOOK("rdma_rxe", rxe_mr_do_atomic_op);
+HOOK("rdma_rxe", rxe_mr_do_atomic_write);
+FUNCTION("rdma_rxe", rxe_mr_init_dma);
+
+/* rxe's own: other regions may lead to the same memory. */
+static spinlock_t *atomic_lock;
+
+static struct phyr_umem *mr_phyrs(const struct rxe_mr *mr)
+{
+	return mr && mr->ibmr.type == IB_MR_TYPE_USER ? phyr_umem_of(mr->umem) : NULL;
+}
+
+/* Registration */
+
+static bool all_persistent(const struct phyr_list *list)
+{
+	struct phyr_iter it;
+	struct phyr phyr;
+
+	phyr_list_for_each(list, it, phyr)
+		if (region_intersects(phyr.addr, phyr.len, IORESOURCE_MEM,
+				      IORES_DESC_PERSISTENT_MEMORY) != REGION_INTERSECTS)
+			return false;
+	return true;
+}
+
+/* For the CPU, which is what moves soft RoCE's bytes. */
+static int mr_make_accessible(struct phyr_umem *pu, int access)
+{
+	if (access & IB_ACCESS_FLUSH_PERSISTENT && !all_persistent(&pu->list))
+		return -EINVAL;
+	pu->access = phyr_access_get(&pu->list);
+	if (IS_ERR(pu->access)) {
+		int ret = PTR_ERR(pu->access);
+
+		pu->access = NULL;
+		return ret;
+	}
+	return 0;
+}
+
+/**
+ * phyr_rxe_mr_init - give a user's region its keys, and no memory yet
+ * @access: IB_ACCESS_*
+ * @mr: the region
+ *
+ * Context: any.
+ */
+void phyr_rxe_mr_init(int access, struct rxe_mr *mr)
+{
+	stock(rxe_mr_init_dma)(access, mr);
+	mr->ibmr.type = IB_MR_TYPE_USER;
+	mr->state = RXE_MR_STATE_INVALID;
+	rxe_no_pages(mr);
+}
+
+static int mr_init_user(struct rxe_dev *rxe, u64 start, u64 length, int access,
+			struct rxe_mr *mr)
+{
+	struct phyr_umem *pu;
+	int ret;
+
+	phyr_rxe_mr_init(access, mr);
+	pu = phyr_umem_pin(&rxe->ib_dev, start, length, access);
+	if (IS_ERR(pu)) {
+		module_put(THIS_MODULE);
+		return PTR_ERR(pu);
+	}
+	ret = mr_make_accessible(pu, access);
+	if (ret) {
+		ib_umem_release(&pu->umem);
+		return ret;
+	}
+	mr->umem = &pu->umem;
+	mr->state = RXE_MR_STATE_VALID;
+	return 0;
+}
+
+static int replacement_rxe_mr_init_user(struct rxe_dev *rxe, u64 start, u64 length, int access,
+					struct rxe_mr *mr)
+{
+	int ret;
+
+	hook_enter();
+	if (try_module_get(THIS_MODULE))
+		ret = mr_init_user(rxe, start, length, access, mr);
+	else
+		ret = stock(rxe_mr_init_user)(rxe, start, length, access, mr);
+	hook_leave();
+	return ret;
+}
+
+/* Data */
+
+/* Where the bytes [@iova, @iova + @len) are in the list; false if they are not. */
+static bool mr_offset(const struct rxe_mr *mr, const struct phyr_umem *pu, u64 iova,
+		      size_t len, u64 *offset)
+{
+	u64 at = iova - mr->ibmr.iova;
+
+	if (iova < mr->ibmr.iova || len > mr->ibmr.length || at > mr->ibmr.length - len)
+		return false;
+	*offset = pu->base + at;
+	return true;
+}
+
+/* Between the two, memory without pages stays; -ENODEV if it has gone. */
+static int mr_enter(const struct phyr_umem *pu)
+{
+	return pu->access ? phyr_access_enter(pu->access) : 0;
+}
+
+static void mr_leave(const struct phyr_umem *pu, int idx)
+{
+	if (pu->access)
+		phyr_access_leave(pu->access, idx);
+}
+
+/* Where the CPU finds a byte of the list, and how many are contiguous from there. */
+static size_t mr_map(const struct phyr_umem *pu, u64 offset, struct iosys_map *map)
+{
+	if (pu->access)
+		return phyr_access_map(pu->access, offset, map);
+	*map = pu->vmap;
+	iosys_map_incr(map, offset);
+	return pu->dmabuf->size - offset;
+}
+
+static void vmap_copy(const struct phyr_umem *pu, u64 offset, void *addr, unsigned int length,
+		      bool write)
+{
+	struct iosys_map map = pu->vmap;
+
+	if (write)
+		iosys_map_memcpy_to(&map, offset, addr, length);
+	else
+		iosys_map_memcpy_from(addr, &map, offset, length);
+}
+
+static int mr_copy(const struct rxe_mr *mr, const struct phyr_umem *pu, u64 iova, void *addr,
+		   unsigned int length, bool write)
+{
+	u64 offset;
+
+	if (!length)
+		return 0;
+	if (!mr_offset(mr, pu, iova, length, &offset))
+		return -EINVAL;
+	if (pu->access)
+		return phyr_access_copy(pu->access, offset, addr, length, write);
+	vmap_copy(pu, offset, addr, length, write);
+	return 0;
+}
+
+static int replacement_rxe_mr_copy(struct rxe_mr *mr, u64 iova, void *addr,
+				   unsigned int length, enum rxe_mr_copy_dir dir)
+{
+	struct phyr_umem *pu = mr_phyrs(mr);
+	int ret;
+
+	hook_enter();
+	if (pu)
+		ret = mr_copy(mr, pu, iova, addr, length, dir == RXE_TO_MR_OBJ);
+	else
+		ret = stock(rxe_mr_copy)(mr, iova, addr, length, dir);
+	hook_leave();
+	return ret;
+}
+
+static int flush_some(const struct phyr_umem *pu, u64 offset, unsigned int length)
+{
+	struct iosys_map map;
+	size_t n;
+
+	for (; length; length -= n, offset += n) {
+		n = min_t(size_t, mr_map(pu, offset, &map), length);
+		if (!n || map.is_iomem)
+			return -EFAULT;
+		arch_wb_cache_pmem(map.vaddr, n);
+	}
+	return 0;
+}
+
+static int mr_flush(const struct rxe_mr *mr, const struct phyr_umem *pu, u64 iova,
+		    unsigned int length)
+{
+	u64 offset;
+	int idx, ret;
+
+	if (!length)
+		return 0;
+	if (!mr_offset(mr, pu, iova, length, &offset))
+		return -EINVAL;
+	idx = mr_enter(pu);
+	if (idx < 0)
+		return idx;
+	ret = flush_some(pu, offset, length);
+	mr_leave(pu, idx);
+	return ret;
+}
+
+static int replacement_rxe_flush_pmem_iova(struct rxe_mr *mr, u64 iova, unsigned int length)
+{
+	struct phyr_umem *pu = mr_phyrs(mr);
+	int ret;
+
+	hook_enter();
+	if (pu)
+		ret = mr_flush(mr, pu, iova, length);
+	else
+		ret = stock(rxe_flush_pmem_iova)(mr, iova, length);
+	hook_leave();
+	return ret;
+}
+
+/* Atomic operations, on eight bytes that one phyr has. */
+
+static int word_enter(const struct rxe_mr *mr, const struct phyr_umem *pu)
+{
+	return mr->state == RXE_MR_STATE_VALID ? mr_enter(pu) : -EINVAL;
+}
+
+static void word_leave(const struct phyr_umem *pu, int idx)
+{
+	if (idx >= 0)
+		mr_leave(pu, idx);
+}
+
+static int mr_word(const struct rxe_mr *mr, const struct phyr_umem *pu, u64 iova,
+		   struct iosys_map *map)
+{
+	u64 offset;
+
+	if (!mr_offset(mr, pu, iova, sizeof(u64), &offset))
+		return RESPST_ERR_RKEY_VIOLATION;
+	if (offset & (sizeof(u64) - 1))
+		return RESPST_ERR_MISALIGNED_ATOMIC;
+	if (mr_map(pu, offset, map) < sizeof(u64))
+		return RESPST_ERR_RKEY_VIOLATION;
+	return RESPST_NONE;
+}
+
+static u64 word_read(const struct iosys_map *map)
+{
+	return map->is_iomem ? readq(map->vaddr_iomem) : READ_ONCE(*(u64 *)map->vaddr);
+}
+
+/* Everything before is seen before. */
+static void word_write(const struct iosys_map *map, u64 value)
+{
+	if (map->is_iomem)
+		writeq(value, map->vaddr_iomem);
+	else
+		smp_store_release((u64 *)map->vaddr, value); /* as said above */
+}
+
+static int mr_atomic_op(const struct rxe_mr *mr, const struct phyr_umem *pu, u64 iova,
+			int opcode, u64 compare, u64 swap_add, u64 *orig_val)
+{
+	struct iosys_map map;
+	int ret;
+
+	ret = mr_word(mr, pu, iova, &map);
+	if (ret != RESPST_NONE)
+		return ret;
+	spin_lock_bh(atomic_lock);
+	*orig_val = word_read(&map);
+	if (opcode != IB_OPCODE_RC_COMPARE_SWAP)
+		word_write(&map, *orig_val + swap_add);
+	else if (*orig_val == compare)
+		word_write(&map, swap_add);
+	spin_unlock_bh(atomic_lock);
+	return RESPST_NONE;
+}
+
+static rxe_resp_t replacement_rxe_mr_do_atomic_op(struct rxe_mr *mr, u64 iova, int opcode,
+						  u64 compare, u64 swap_add, u64 *orig_val)
+{
+	struct phyr_umem *pu = mr_phyrs(mr);
+	rxe_resp_t ret;
+	int idx;
+
+	hook_enter();
+	if (!pu) {
+		ret = stock(rxe_mr_do_atomic_op)(mr, iova, opcode, compare, swap_add, orig_val);
+	} else {
+		idx = word_enter(mr, pu);
+		ret = rxe_resp(idx < 0 ? RESPST_ERR_RKEY_VIOLATION :
+			       mr_atomic_op(mr, pu, iova, opcode, compare, swap_add, orig_val));
+		word_leave(pu, idx);
+	}
+	hook_leave();
+	return ret;
+}
+
+static int mr_atomic_write(const struct rxe_mr *mr, const struct phyr_umem *pu, u64 iova,
+			   u64 value)
+{
+	struct iosys_map map;
+	int ret;
+
+	ret = mr_word(mr, pu, iova, &map);
+	if (ret == RESPST_NONE)
+		word_write(&map, value);
+	return ret;
+}
+
+static rxe_resp_t replacement_rxe_mr_do_atomic_write(struct rxe_mr *mr, u64 iova, u64 value)
+{
+	struct phyr_umem *pu = mr_phyrs(mr);
+	rxe_resp_t ret;
+	int idx;
+
+	hook_enter();
+	if (!pu) {
+		ret = stock(rxe_mr_do_atomic_write)(mr, iova, value);
+	} else {
+		idx = word_enter(mr, pu);
+		ret = rxe_resp(idx < 0 ? RESPST_ERR_RKEY_VIOLATION :
+			       mr_atomic_write(mr, pu, iova, value));
+		word_leave(pu, idx);
+	}
+	hook_leave();
+	return ret;
+}
+
+/* In the order that they are needed: the last one creates regions of ours. */
+static struct hook *const hooks[] = {
+	&hook_of(rxe_mr_init_dma),
+	&hook_of(rxe_mr_do_atomic_op),
+	&hook_of(rxe_mr_do_atomic_write),
+	&hook_of(rxe_flush_pmem_iova),
+	&hook_of(rxe_mr_copy),
+	&hook_of(rxe_mr_init_user),
+};
+
+/**
+ * phyr_rxe_hook - let soft RoCE work by phyrs
+ *
+ * Context: process, may sleep.
+ * Return: 0; -ENOENT if this is not the rdma_rxe that phyr_rdma was built for;
+ * or an error as hook_on().
+ */
+int phyr_rxe_hook(void)
+{
+	atomic_lock = (spinlock_t *)hook_lookup("rdma_rxe", "atomic_ops_lock");
+	if (!atomic_lock)
+		return -ENOENT;
+	return hook_on(hooks, ARRAY_SIZE(hooks));
+}
+
+/**
+ * phyr_rxe_unhook - let soft RoCE work its own way
+ *
+ * Context: process, may sleep.  No region may hold this module any more.
+ */
+void phyr_rxe_unhook(void)
+{
+	hook_off(hooks, ARRAY_SIZE(hooks));
+}

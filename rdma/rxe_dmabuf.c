@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * ibv_reg_dmabuf_mr() on soft RoCE, which a stock kernel does not have.
+ *
+ * A region of /dev/phyr is registered as the list it is, any other dma-buf
+ * through the kernel mapping that its exporter makes.  The operation is put
+ * into every rxe device that there is and that comes, and taken out again.
+ */
+#include <linux/err.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <rdma/ib_verbs.h>
+
+#include "hook.h"
+#include "umem.h"
+
+FUNCTION("rdma_rxe", __rxe_add_to_pool);
+FUNCTION("rdma_rxe", __rxe_get);
+FUNCTION("rdma_rxe", __rxe_finalize);
+FUNCTION("rdma_rxe", __rxe_cleanup);
+
+/* A region in rxe's pool, without memory yet. */
+static struct rxe_mr *mr_new(struct ib_pd *ibpd, int access)
+{
+	struct rxe_dev *rxe = to_rdev(ibpd->device);
+	struct rxe_mr *mr = kzalloc(sizeof(*mr), GFP_KERNEL);
+	int ret;
+
+	if (!mr)
+		return ERR_PTR(-ENOMEM);
+	ret = stock(__rxe_add_to_pool)(&rxe->mr_pool, &mr->elem, true);
+	if (ret) {
+		kfree(mr);
+		return ERR_PTR(ret);
+	}
+	stock(__rxe_get)(&to_rpd(ibpd)->elem);
+	mr->ibmr.pd = ibpd;
+	mr->ibmr.device = ibpd->device;
+	phyr_rxe_mr_init(access, mr);
+	return mr;
+}
+
+static void mr_free(struct rxe_mr *mr)
+{
+	stock(__rxe_cleanup)(&mr->elem, true);
+	kfree(mr);
+}
+
+static struct ib_mr *reg_dmabuf(struct ib_pd *pd, u64 offset, u64 length, u64 iova, int fd,
+				int access)
+{
+	struct phyr_umem *pu;
+	struct rxe_mr *mr;
+
+	if (access & ~RXE_ACCESS_SUPPORTED_MR)
+		return ERR_PTR(-EOPNOTSUPP);
+	mr = mr_new(pd, access);
+	if (IS_ERR(mr))
+		return ERR_CAST(mr);
+	pu = phyr_umem_dmabuf(pd->device, offset, length, fd, access);
+	if (IS_ERR(pu)) {
+		mr_free(mr);
+		return ERR_CAST(pu);
+	}
+	mr->umem = &pu->umem;
+	mr->ibmr.iova = iova;
+	mr->ibmr.length = length;
+	mr->state = RXE_MR_STATE_VALID;
+	stock(__rxe_finalize)(&mr->elem);
+	return &mr->ibmr;
+}
+
+static struct ib_mr *reg_user_mr_dmabuf(struct ib_pd *pd, u64 offset, u64 length, u64 iova,
+					int fd, int access, DMAH_PARAM
+					struct uverbs_attr_bundle *attrs)
+{
+	struct ib_mr *mr = ERR_PTR(-EOPNOTSUPP);
+
+	hook_enter();
+	if (!DMAH_GIVEN && try_module_get(THIS_MODULE)) {
+		mr = reg_dmabuf(pd, offset, length, iova, fd, access);
+		if (IS_ERR(mr))
+			module_put(THIS_MODULE);
+	}
+	hook_leave();
+	return mr;
+}
+
+static int client_add(struct ib_device *device)
+{
+	if (device->ops.driver_id != RDMA_DRIVER_RXE || device->ops.reg_user_mr_dmabuf)
+		return -EOPNOTSUPP;
+	WRITE_ONCE(device->ops.reg_user_mr_dmabuf, reg_user_mr_dmabuf);
+	return 0;
+}
+
+static void client_remove(struct ib_device *device, void *client_data)
+{
+	WRITE_ONCE(device->ops.reg_user_mr_dmabuf, NULL);
+}
+
+static struct ib_client client = {
+	.name = "phyr_rdma",
+	.add = client_add,
+	.remove = client_remove,
+	.no_kverbs_req = 1,
+};
+
+static struct hook *const functions[] = {
+	&hook_of(__rxe_add_to_pool),
+	&hook_of(__rxe_get),
+	&hook_of(__rxe_finalize),
+	&hook_of(__rxe_cleanup),
+};
+
+/**
+ * phyr_rxe_dmabuf_hook - let soft RoCE register dma-bufs
+ *
+ * Context: process, may sleep.
+ * Return: 0, or an error as hook_on() or ib_register_client().
+ */
+int phyr_rxe_dmabuf_hook(void)
+{
+	int ret = hook_on(functions, ARRAY_SIZE(functions));
+
+	return ret ?: ib_register_client(&client);
+}
+
+/**
+ * phyr_rxe_dmabuf_unhook - no more of that
+ *
+ * Context: process, may sleep.  No region may hold this module any more.
+ */
+void phyr_rxe_dmabuf_unhook(void)
+{
+	ib_unregister_client(&client);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the rooms of phyr_rdma.ko show each other. */
+#ifndef PHYR_RDMA_UMEM_H
+#define PHYR_RDMA_UMEM_H
+
+#include <linux/dma-buf.h>
+#include <linux/iosys-map.h>
+#include <linux/phyr.h>
+
+#include "compat.h"
+
+/**
+ * struct phyr_umem - memory of a region that is described by phyrs
+ * @umem: what ib_core knows, and frees: it has to be first
+ * @list: what this region has pinned itself
+ * @base: where in the list the region begins
+ * @access: for the CPU, which is the "device" of soft RoCE
+ * @sg: for a device, where some of the memory has no struct page
+ * @region: of /dev/phyr, if the memory came as one
+ * @dmabuf: of somebody else, if it came as that
+ * @vmap: all of @dmabuf
+ */
+struct phyr_umem {
+	struct ib_umem umem;
+	struct phyr_list list;
+	u64 base;
+	struct phyr_access *access;
+	struct sg_phyrs *sg;
+	struct phyr_region *region;
+	struct dma_buf *dmabuf;
+	struct iosys_map vmap;
+};
+
+/* umem.c */
+struct phyr_umem *phyr_umem_of(const struct ib_umem *umem);
+struct phyr_umem *phyr_umem_pin(struct ib_device *device, unsigned long addr, size_t size,
+				int access);
+struct phyr_umem *phyr_umem_dmabuf(struct ib_device *device, u64 offset, u64 size, int fd,
+				   int access);
+unsigned long phyr_umem_live(void);
+int phyr_umem_hook(void);
+void phyr_umem_unhook(void);
+
+/* rxe.c */
+void phyr_rxe_mr_init(int access, struct rxe_mr *mr);
+int phyr_rxe_hook(void);
+void phyr_rxe_unhook(void);
+
+/* rxe_dmabuf.c */
+int phyr_rxe_dmabuf_hook(void);
+void phyr_rxe_dmabuf_unhook(void);
+
+#endif /* PHYR_RDMA_UMEM_H */
