@@ -5,13 +5,12 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/dma-buf.h>
-#include <linux/dma-heap.h>
-#include <linux/udmabuf.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
 
 #include "common/driver.h"
 #include "common/edu.h"
+#include "common/exporters.h"
 
 #define SIZE	(4 * MIB)
 #define SOME	(64 * PAGE)
@@ -346,13 +345,10 @@ static void test_import_read_only(void **state)
 	assert_int_equal(mem_map(&mem, mem_find("ext4 file"), MIB), 0);
 	region = pin(mem.addr, MIB, 0);
 	assert_int_equal(edu_map_dmabuf(edu, region, EDU_MAP_WRITE), EACCES);
-	/* Until 6.15 dma-buf itself maps for both directions when it is attached. */
-	assert_int_equal(edu_map_dmabuf(edu, region, 0), kernel_from(6, 15) ? 0 : EACCES);
-	if (kernel_from(6, 15)) {
-		edu_check_peek(edu, 5 * PAGE + 1, mem.addr + 5 * PAGE + 1, 100);
-		assert_int_equal(pwrite(edu, bytes, sizeof(bytes), 0), -1);
-		assert_int_equal(errno, EACCES);
-	}
+	assert_int_equal(edu_map_dmabuf(edu, region, 0), 0);
+	edu_check_peek(edu, 5 * PAGE + 1, mem.addr + 5 * PAGE + 1, 100);
+	assert_int_equal(pwrite(edu, bytes, sizeof(bytes), 0), -1);
+	assert_int_equal(errno, EACCES);
 	close(edu);
 	close(region);
 	mem_unmap(&mem);
@@ -399,32 +395,18 @@ static void check_foreign(int buf, size_t len)
 
 static void test_foreign_udmabuf(void **state)
 {
-	int memfd = memfd_create("phyr", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	int maker = open("/dev/udmabuf", O_RDWR | O_CLOEXEC), buf;
-	struct udmabuf_create create = {
-		.memfd = (unsigned int)memfd, .flags = UDMABUF_FLAGS_CLOEXEC, .size = SOME,
-	};
+	char *addr;
+	int buf = udmabuf(&addr, SOME, 0);
 
 	(void)state;
-	assert_int_equal(ftruncate(memfd, SOME), 0);
-	assert_int_equal(fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
-	buf = ioctl(maker, UDMABUF_CREATE, &create);
-	assert_return_code(buf, errno);
 	check_foreign(buf, SOME);
-	close(maker);
-	close(memfd);
+	release(addr, SOME);
 }
 
 static void test_foreign_heap(void **state)
 {
-	struct dma_heap_allocation_data data = { .len = SOME, .fd_flags = O_RDWR | O_CLOEXEC };
-	int heap = open("/dev/dma_heap/system", O_RDWR | O_CLOEXEC);
-
 	(void)state;
-	assert_return_code(heap, errno);
-	assert_return_code(ioctl(heap, DMA_HEAP_IOCTL_ALLOC, &data), errno);
-	check_foreign((int)data.fd, SOME);
-	close(heap);
+	check_foreign(heap_buffer(SOME, O_RDWR), SOME);
 }
 
 int main(void)

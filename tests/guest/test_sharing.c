@@ -155,6 +155,96 @@ static void test_pin_then_fork(void **state)
 			shared_after(kinds[i], ways[j]);
 }
 
+/*
+ * Some pages of a folio are the parent's own again, because it wrote to them or
+ * pinned them one by one; the marks of others say that they are shared. Nothing
+ * but the mark tells them apart when they are pinned to be read.
+ */
+enum asked {
+	ASKED_WRITE,
+	ASKED_PIN,
+	ASKED_NR
+};
+
+static void ask_some(int fd, enum asked how, unsigned int seed)
+{
+	srand(seed);
+	for (char *at = mem.addr; at < mem.addr + LEN; at += PAGE) {
+		if (rand() % 3)
+			continue;
+		if (how == ASKED_WRITE) {
+			*(volatile char *)at = *(volatile char *)at;
+		} else {
+			assert_int_equal(driver_add(fd, at, PAGE, seed & 1 ? PT_LONGTERM : 0), 0);
+			driver_unpin(fd, 0);
+		}
+	}
+}
+
+/* What is pinned, page by page, is what GUP pins, and what is mapped. */
+static void check_frames(int fd, unsigned int flags)
+{
+	uint64_t *gup = calloc(LEN / PAGE, 8), *mapped;
+	struct phyr_range *ranges;
+	size_t nr, page = 0;
+
+	ranges = driver_ranges(fd, 0, &nr);
+	assert_int_equal(driver_gup(fd, mem.addr, LEN / PAGE, gup, flags), 0);
+	mapped = layout_frames(mem.addr, LEN);
+	for (size_t i = 0; i < nr; i++) {
+		for (uint64_t done = 0; done < ranges[i].len; done += PAGE, page++) {
+			if ((ranges[i].addr + done) / PAGE != gup[page])
+				fail_msg("page %zu is not the one that GUP pins", page);
+			assert_int_equal(gup[page], mapped[page]);
+		}
+	}
+	assert_int_equal(page, LEN / PAGE);
+	free(ranges);
+	free(mapped);
+	free(gup);
+}
+
+static void asked_one_by_one(const char *kind, unsigned int flags, enum asked how, bool gone,
+			     unsigned int seed)
+{
+	int fd = driver_open();
+	struct child first, second;
+
+	assert_int_equal(mem_map(&mem, mem_find(kind), LEN), 0);
+	pattern_fill(mem.addr, LEN, 1);
+	if (!strcmp(kind, "THP 2 MiB")) {	/* entries of its own for each page */
+		assert_int_equal(madvise(mem.addr, PAGE, MADV_DONTFORK), 0);
+		assert_int_equal(madvise(mem.addr, PAGE, MADV_DOFORK), 0);
+	}
+	child_begin(&first);
+	if (gone)
+		child_end(&first);
+	ask_some(fd, how, seed);
+	assert_int_equal(driver_add(fd, mem.addr, LEN, flags), 0);
+	check_frames(fd, flags);
+	child_begin(&second);
+	check_pinned(fd, &second);		/* and stays so when there is another child */
+	driver_unpin(fd, 0);
+	child_end(&second);
+	if (!gone)
+		child_end(&first);
+	close(fd);
+	mem_unmap(&mem);
+}
+
+static void test_asked_one_by_one(void **state)
+{
+	static const char *const folios[] = { "mTHP 64 KiB", "THP 2 MiB", "4 KiB pages" };
+	unsigned int seed = 0;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(folios); i++)
+		for (enum asked how = 0; how < ASKED_NR; how++)
+			for (int way = 0; way < 4; way++, seed++)
+				asked_one_by_one(folios[i], way & 1 ? PT_LONGTERM : 0, how,
+						 way & 2, seed);
+}
+
 /* Memory that was only read is the zero page, or the huge one. */
 static char *zeroes(int advice)
 {
@@ -280,6 +370,7 @@ int main(void)
 		fixture_test(test_fork_then_pin),
 		fixture_test(test_fork_then_write_then_pin),
 		fixture_test(test_pin_then_fork),
+		fixture_test(test_asked_one_by_one),
 		fixture_test(test_zero_pages),
 		fixture_test(test_huge_zero_page),
 		fixture_test(test_merged_pages),

@@ -71,6 +71,16 @@ int driver_vmap(int fd, int buf_fd, uint64_t offset, void *buf, size_t len, unsi
 	return ioctl(fd, PT_IOC_VMAP, &copy) ? errno : 0;
 }
 
+int driver_gup(int fd, const void *addr, size_t nr, uint64_t *frames, unsigned int flags)
+{
+	struct pt_gup gup = {
+		.addr = (uintptr_t)addr, .frames = (uintptr_t)frames, .nr = (uint32_t)nr,
+		.flags = flags,
+	};
+
+	return ioctl(fd, PT_IOC_GUP, &gup) ? errno : 0;
+}
+
 void driver_unpin(int fd, unsigned int flags)
 {
 	assert_int_equal(ioctl(fd, PT_IOC_UNPIN, (unsigned long)flags), 0);

@@ -25,6 +25,9 @@ int driver_copy(int fd, uint64_t offset, void *buf, size_t len, unsigned int fla
 /* Bytes of a dma-buf that the kernel maps for itself; 0 or an errno. */
 int driver_vmap(int fd, int buf_fd, uint64_t offset, void *buf, size_t len, unsigned int flags);
 
+/* What GUP pins by itself, page by page; 0 or an errno. */
+int driver_gup(int fd, const void *addr, size_t nr, uint64_t *frames, unsigned int flags);
+
 void driver_unpin(int fd, unsigned int flags);
 
 /* Maps and checks; the errno of the mapping. Fails the test if a check fails. */

@@ -89,6 +89,15 @@ void edu_check(int edu, uint64_t offset, char *cpu, size_t len)
 	edu_check_fetch(edu, offset, cpu, len);
 }
 
+int edu_errno(int edu)
+{
+	char byte = 1;
+
+	if (pread(edu, &byte, 1, 100) == 1 && pwrite(edu, &byte, 1, 100) == 1)
+		return 0;
+	return errno;
+}
+
 bool edu_has_iommu(void)
 {
 	return !access("/sys/class/iommu/dmar0", F_OK);

@@ -25,6 +25,9 @@ void edu_check(int edu, uint64_t offset, char *cpu, size_t len);
 /* Fetches what is there already: memory that cannot be written. */
 void edu_check_peek(int edu, uint64_t offset, const char *cpu, size_t len);
 
+/* What the device's next transfer, either way, gets; 0 or an errno. */
+int edu_errno(int edu);
+
 /* Is there an IOMMU between the device and memory? */
 bool edu_has_iommu(void);
 

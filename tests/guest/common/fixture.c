@@ -4,27 +4,49 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 
 #define NOBODY	65534
 
 int dev = -1;
+static struct oracle before;
 
 static int open_dev(void **state)
 {
 	(void)state;
+	oracle_begin(&before);
 	dev = phyr_open();
 	if (dev < 0)
 		print_error("/dev/phyr: %s\n", strerror(-dev));
 	return dev < 0 ? -1 : 0;
 }
 
+/* The last test of every program. */
+static void test_nothing_left(void **state)
+{
+	char words[ORACLE_WORDS];
+
+	(void)state;
+	if (!oracle_end(&before, words, sizeof(words)))
+		fail_msg("left: %s", words);
+}
+
 int fixture_run_tests(const char *name, const struct CMUnitTest *tests, size_t nr)
 {
+	struct CMUnitTest *all = calloc(nr + 1, sizeof(*all));
+	int failed;
+
+	if (!all)
+		abort();
+	memcpy(all, tests, nr * sizeof(*all));
+	all[nr] = (struct CMUnitTest)cmocka_unit_test(test_nothing_left);
 	setvbuf(stdout, NULL, _IONBF, 0);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
-	return _cmocka_run_group_tests(name, tests, nr, open_dev, fixture_nothing_left) ? 1 : 0;
+	failed = _cmocka_run_group_tests(name, all, nr + 1, open_dev, NULL);
+	free(all);
+	return failed ? 1 : 0;
 }
 
 long fixture_status(const char *key)
@@ -42,33 +64,14 @@ long fixture_status(const char *key)
 	return value;
 }
 
-/* The counters are kept per processor, and folded when this is written to. */
-static bool pins_even(void)
-{
-	write_file("/proc/sys/vm/stat_refresh", "1");
-	return mem_vmstat("nr_foll_pin_acquired") == mem_vmstat("nr_foll_pin_released");
-}
-
-static bool all_gone(const struct phyr_info *info)
-{
-	return !info->regions && !info->pinned_pages && !fixture_status("VmPin:") && pins_even();
-}
-
 int fixture_nothing_left(void **state)
 {
-	struct phyr_info info = { .size = sizeof(info) };
+	char words[ORACLE_WORDS];
 
 	(void)state;
-	/* A file that another process had open goes a moment after it. */
-	for (int i = 0; i < 50; i++) {
-		if (!phyr_info(dev, &info) && all_gone(&info))
-			return 0;
-		usleep(100000);
-	}
-	print_error("left: %llu regions, %llu pages, VmPin %ld kB, pins %lld - %lld\n",
-		    (unsigned long long)info.regions, (unsigned long long)info.pinned_pages,
-		    fixture_status("VmPin:"), mem_vmstat("nr_foll_pin_acquired"),
-		    mem_vmstat("nr_foll_pin_released"));
+	if (oracle_nothing_held(words, sizeof(words)))
+		return 0;
+	print_error("left: %s\n", words);
 	return -1;
 }
 
@@ -94,17 +97,6 @@ char *anon(size_t len, int prot)
 void release(void *addr, size_t len)
 {
 	assert_return_code(munmap(addr, len), errno);
-}
-
-bool kernel_from(int major, int minor)
-{
-	struct utsname name;
-	int is_major = 0, is_minor = 0;
-
-	uname(&name);
-	if (sscanf(name.release, "%d.%d", &is_major, &is_minor) != 2)
-		return false;
-	return is_major > major || (is_major == major && is_minor >= minor);
 }
 
 unsigned char pattern(uint64_t pos, unsigned int seed)
@@ -159,6 +151,39 @@ void become_nobody(void)
 {
 	must(!setresgid(NOBODY, NOBODY, NOBODY));
 	must(!setresuid(NOBODY, NOBODY, NOBODY));
+}
+
+void send_fd(int sock, int fd)
+{
+	char byte = 'x', control[CMSG_SPACE(sizeof(fd))] = { 0 };
+	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(fd));
+	memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
+	must(sendmsg(sock, &msg, 0) == 1);
+}
+
+int receive_fd(int sock)
+{
+	char byte, control[CMSG_SPACE(sizeof(int))];
+	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	int fd = -1;
+
+	assert_int_equal(recvmsg(sock, &msg, MSG_CMSG_CLOEXEC), 1);
+	assert_non_null(CMSG_FIRSTHDR(&msg));
+	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
+	return fd;
 }
 
 void must_fail(const char *file, int line, const char *condition)

@@ -24,6 +24,7 @@
 #include <phyr.h>
 
 #include "mem.h"
+#include "oracle.h"
 
 #define PAGE	4096ul
 #define RW	(PROT_READ | PROT_WRITE)
@@ -39,7 +40,8 @@ int fixture_run_tests(const char *name, const struct CMUnitTest *tests, size_t n
 
 /*
  * The leak oracle, as a teardown: 0 if the whole system has let go of every
- * pin and every region, and this process pins nothing.
+ * pin and every region, and this process pins nothing. What it takes longer to
+ * find out is a test of its own, the last of every program; see oracle.h.
  */
 int fixture_nothing_left(void **state);
 
@@ -52,9 +54,6 @@ int pin(const void *addr, size_t len, unsigned int flags);
 /* Anonymous memory, touched if it is @prot-ected for writing. */
 char *anon(size_t len, int prot);
 void release(void *addr, size_t len);
-
-/* Is the kernel at least this version? */
-bool kernel_from(int major, int minor);
 
 /* The part of a pattern that byte @pos of memory number @seed has. */
 unsigned char pattern(uint64_t pos, unsigned int seed);
@@ -69,6 +68,10 @@ pid_t child_start(void (*f)(void *arg), void *arg);
 void child_wait(pid_t pid);
 void child_run(void (*f)(void *arg), void *arg);
 void become_nobody(void);
+
+/* A descriptor, from a child through a socket. */
+void send_fd(int sock, int fd);
+int receive_fd(int sock);
 
 #define must(condition)								\
 	do {									\

@@ -57,8 +57,8 @@ static void fill_bar(struct pages *pages, uintptr_t start, uintptr_t end, uint64
 	}
 }
 
-/* The pagemap is silent about memory without pages; sysfs is not. */
-static void read_bars(struct pages *pages)
+/* The pagemap is silent about memory without pages; sysfs and /dev/mem are not. */
+static void read_pageless(struct pages *pages)
 {
 	char line[400], path[300];
 	unsigned long start, end, offset;
@@ -68,7 +68,11 @@ static void read_bars(struct pages *pages)
 	assert_non_null(f);
 	while (fgets(line, sizeof(line), f)) {
 		if (sscanf(line, "%lx-%lx %*s %lx %*s %*s %299s", &start, &end, &offset,
-			   path) != 4 || !strstr(path, "/resource2"))
+			   path) != 4)
+			continue;
+		if (!strcmp(path, "/dev/mem") || !strcmp(path, "/dev/phyr_test"))
+			fill_bar(pages, start, end, offset);
+		if (!strstr(path, "/resource2"))
 			continue;
 		phys = bar_start(path);
 		/* The kernel turns the offset into the BAR into the address. */
@@ -88,7 +92,7 @@ uint64_t *layout_frames(const char *addr, size_t len)
 	pages.frames = malloc(pages.nr * 8);
 	assert_non_null(pages.frames);
 	read_pagemap(&pages);
-	read_bars(&pages);
+	read_pageless(&pages);
 	return pages.frames;
 }
 

@@ -235,6 +235,53 @@ static int map_bar(struct mem *mem)
 	return 0;
 }
 
+/*
+ * Memory that the kernel was told not to use, by "memmap=SIZE$START" on its
+ * command line: it has no struct page, as memory kept for guests.
+ */
+static int hidden_range(unsigned long long *start, unsigned long long *size)
+{
+	char line[4096] = "", *at;
+	FILE *f = fopen("/proc/cmdline", "re");
+
+	if (!f)
+		return -1;
+	at = fgets(line, sizeof(line), f) ? strstr(line, "memmap=") : NULL;
+	fclose(f);
+	if (at && sscanf(at, "memmap=%lluM$%llx", size, start) == 2) {
+		*size *= MIB;
+		return 0;
+	}
+	errno = ENODEV;
+	return -1;
+}
+
+static int map_hidden(struct mem *mem)
+{
+	unsigned long long start, size;
+
+	if (hidden_range(&start, &size))
+		return -1;
+	if (mem->len > size) {
+		errno = EINVAL;
+		return -1;
+	}
+	mem->fd = open("/dev/mem", O_RDWR | O_CLOEXEC);
+	if (mem->fd < 0)		/* the debug kernel has none */
+		mem->fd = open("/dev/phyr_test", O_RDWR | O_CLOEXEC);
+	if (mem->fd < 0)
+		return -1;
+	mem->area = mmap(NULL, mem->len, RW, MAP_SHARED, mem->fd, (off_t)start);
+	if (mem->area == MAP_FAILED) {
+		mem->area = NULL;
+		return -1;
+	}
+	mem->area_len = mem->len;
+	mem->addr = mem->area;
+	touch(mem->addr, mem->len);
+	return 0;
+}
+
 /* Part @i of a mixed mapping becomes memory of another sort. */
 static int mixed_part(char *at, size_t len, int flags, int fd, int advice)
 {
@@ -290,6 +337,7 @@ const struct mem_kind mem_kinds[] = {
 	{ "devdax pmem", 128 * MIB, 2 * MIB, true, false, false, map_devdax },
 	{ "fsdax pmem", 32 * MIB, PAGE, true, false, true, map_fsdax },
 	{ "PCI BAR", 64 * MIB, PAGE, false, false, false, map_bar },
+	{ "hidden RAM", 128 * MIB, PAGE, false, false, false, map_hidden },
 	{ "mixed", 28 * MIB, 4 * MIB, false, false, false, map_mixed },
 };
 

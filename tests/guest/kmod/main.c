@@ -3,6 +3,7 @@
  * /dev/phyr_test: pins, appends, copies and lets go, as a driver would.
  */
 #include <linux/dma-buf.h>
+#include <linux/dma-resv.h>
 #include <linux/fs.h>
 #include <linux/highmem.h>
 #include <linux/iosys-map.h>
@@ -25,6 +26,7 @@ static unsigned int gup_flags(u32 flags)
 {
 	return (flags & PT_WRITE ? FOLL_WRITE : 0) |
 	       (flags & PT_LONGTERM ? FOLL_LONGTERM : 0) |
+	       (flags & PT_P2P ? FOLL_PCI_P2PDMA : 0) |
 	       (flags & PT_FORCE ? FOLL_FORCE : 0);
 }
 
@@ -201,11 +203,36 @@ static long pt_copy(struct pt_file *pt, void __user *arg)
 	return done == copy.len ? 0 : -ERANGE;
 }
 
+/* dma-buf warns when an exporter has no memory, so there is a way around it. */
+static int vmap_call(struct dma_buf *dmabuf, struct iosys_map *map, bool bare)
+{
+	int ret;
+
+	if (!bare)
+		return dma_buf_vmap_unlocked(dmabuf, map);
+	dma_resv_lock(dmabuf->resv, NULL);
+	ret = dmabuf->ops->vmap ? dmabuf->ops->vmap(dmabuf, map) : -EINVAL;
+	dma_resv_unlock(dmabuf->resv);
+	return ret;
+}
+
+static void vunmap_call(struct dma_buf *dmabuf, struct iosys_map *map, bool bare)
+{
+	if (!bare) {
+		dma_buf_vunmap_unlocked(dmabuf, map);
+		return;
+	}
+	dma_resv_lock(dmabuf->resv, NULL);
+	dmabuf->ops->vunmap(dmabuf, map);
+	dma_resv_unlock(dmabuf->resv);
+}
+
 static int vmap_copy(struct dma_buf *dmabuf, const struct pt_copy *copy)
 {
 	void __user *buf = u64_to_user_ptr(copy->buf);
+	bool bare = copy->flags & PT_BARE;
 	struct iosys_map map;
-	int ret = dma_buf_vmap_unlocked(dmabuf, &map);
+	int ret = vmap_call(dmabuf, &map, bare);
 
 	if (ret)
 		return ret;
@@ -213,7 +240,7 @@ static int vmap_copy(struct dma_buf *dmabuf, const struct pt_copy *copy)
 		ret = copy_from_user(map.vaddr + copy->offset, buf, copy->len) ? -EFAULT : 0;
 	else
 		ret = copy_to_user(buf, map.vaddr + copy->offset, copy->len) ? -EFAULT : 0;
-	dma_buf_vunmap_unlocked(dmabuf, &map);
+	vunmap_call(dmabuf, &map, bare);
 	return ret;
 }
 
@@ -285,6 +312,47 @@ static long pt_ioc_map(struct pt_file *pt, void __user *arg)
 	return copy_to_user(arg, &map, sizeof(map)) ? -EFAULT : 0;
 }
 
+#define GUP_BATCH	32u
+
+/* The same pages by GUP's own hand. */
+static long pt_gup(void __user *arg)
+{
+	struct page *pages[GUP_BATCH];
+	u64 frames[GUP_BATCH];
+	struct pt_gup gup;
+	long got, i, done;
+
+	if (copy_from_user(&gup, arg, sizeof(gup)))
+		return -EFAULT;
+	for (done = 0; done < gup.nr; done += got) {
+		got = pin_user_pages_fast(gup.addr + done * PAGE_SIZE,
+					  min_t(u32, gup.nr - done, GUP_BATCH),
+					  gup_flags(gup.flags), pages);
+		if (got <= 0)
+			return got ? got : -EFAULT;
+		for (i = 0; i < got; i++)
+			frames[i] = page_to_pfn(pages[i]);
+		unpin_user_pages(pages, got);
+		if (copy_to_user(u64_to_user_ptr(gup.frames) + done * sizeof(u64), frames,
+				 got * sizeof(u64)))
+			return -EFAULT;
+	}
+	return 0;
+}
+
+static long pt_ioc_build(void __user *arg)
+{
+	struct pt_build b;
+	int ret;
+
+	if (copy_from_user(&b, arg, sizeof(b)))
+		return -EFAULT;
+	ret = pt_build(&b);
+	if (copy_to_user(arg, &b, sizeof(b)))
+		return -EFAULT;
+	return ret;
+}
+
 static long pt_command(struct pt_file *pt, unsigned int cmd, unsigned long arg)
 {
 	void __user *user = (void __user *)arg;
@@ -302,6 +370,10 @@ static long pt_command(struct pt_file *pt, unsigned int cmd, unsigned long arg)
 		return pt_ioc_map(pt, user);
 	case PT_IOC_VMAP:
 		return pt_vmap(user);
+	case PT_IOC_GUP:
+		return pt_gup(user);
+	case PT_IOC_BUILD:
+		return pt_ioc_build(user);
 	case PT_IOC_UNPIN:
 		return pt_unpin(pt, arg);
 	default:
@@ -348,11 +420,27 @@ static int pt_release(struct inode *inode, struct file *filp)
 	return 0;
 }
 
+/*
+ * Memory that the kernel does not own, as /dev/mem maps it where there is one:
+ * cached, and without pages.
+ */
+static int pt_mmap(struct file *filp, struct vm_area_struct *vma)
+{
+	unsigned long pfn;
+
+	for (pfn = vma->vm_pgoff; pfn < vma->vm_pgoff + vma_pages(vma); pfn++)
+		if (pfn_valid(pfn) || page_is_ram(pfn))
+			return -EPERM;
+	return remap_pfn_range(vma, vma->vm_start, vma->vm_pgoff, vma->vm_end - vma->vm_start,
+			       vma->vm_page_prot);
+}
+
 static const struct file_operations pt_fops = {
 	.owner = THIS_MODULE,
 	.open = pt_open,
 	.release = pt_release,
 	.unlocked_ioctl = pt_ioctl,
+	.mmap = pt_mmap,
 };
 
 static struct miscdevice pt_misc = {

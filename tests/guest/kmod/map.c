@@ -8,6 +8,7 @@
 #include <linux/err.h>
 #include <linux/iommu.h>
 #include <linux/pci.h>
+#include <linux/platform_device.h>
 #include <linux/scatterlist.h>
 
 #include "phyr_test.h"
@@ -152,7 +153,10 @@ static int check_table(struct mapping *m, struct pt_map *map)
 {
 	int line;
 
-	if (sg_phyrs_to_sgtable(m->sg, &m->sgt, GFP_KERNEL))
+	map->error = -sg_phyrs_to_sgtable(m->sg, &m->sgt, GFP_KERNEL);
+	if (map->error == ENOMEM)
+		return 0;
+	if (map->error)
 		return __LINE__;
 	map->entries = m->sgt.orig_nents;
 	map->dma_entries = m->sgt.nents;
@@ -213,12 +217,20 @@ free:
 	return ret;
 }
 
+/* The mapping is only looked at. */
+static void map_stop(struct phyr_user *user)
+{
+}
+
 static int map_list(struct pt_file *pt, struct mapping *m, struct pt_map *map)
 {
+	struct phyr_user stop = { .revoke = map_stop };
+
 	m->list = &pt->list;
 	m->offset = map->offset;
 	m->len = map->len;
-	m->sg = sg_map_phyr_list(m->dev, m->list, m->offset, m->len, DMA_BIDIRECTIONAL, 0);
+	m->sg = sg_map_phyr_list_revocable(m->dev, m->list, m->offset, m->len,
+					   DMA_BIDIRECTIONAL, 0, &stop);
 	map->error = -PTR_ERR_OR_ZERO(m->sg);
 	if (!map->error) {
 		map->line = check_all(m, map);
@@ -227,18 +239,13 @@ static int map_list(struct pt_file *pt, struct mapping *m, struct pt_map *map)
 	return 0;
 }
 
-int pt_map(struct pt_file *pt, struct pt_map *map)
+static int map_for(struct device *dev, struct pt_file *pt, struct pt_map *map)
 {
-	struct pci_dev *edu = pci_get_device(0x1234, 0x11e8, NULL);
-	struct mapping m = { .dev = edu ? &edu->dev : NULL };
+	struct mapping m = { .dev = dev };
 	unsigned int max_seg;
 	u64 boundary;
 	int ret;
 
-	if (!edu || !edu->dev.driver) {
-		pci_dev_put(edu);
-		return -ENODEV;
-	}
 	max_seg = dma_get_max_seg_size(m.dev);
 	boundary = dma_get_seg_boundary(m.dev);
 	if (map->max_seg)
@@ -249,6 +256,35 @@ int pt_map(struct pt_file *pt, struct pt_map *map)
 	ret = map->flags & PT_ARRAY ? map_array(pt, &m, map) : map_list(pt, &m, map);
 	dma_set_max_seg_size(m.dev, max_seg);
 	dma_set_seg_boundary(m.dev, boundary);
+	return ret;
+}
+
+/* Somewhere, and no bridge leads from there to a PCI device. */
+static int map_for_platform(struct pt_file *pt, struct pt_map *map)
+{
+	const struct platform_device_info info = {
+		.name = "phyr_test", .id = PLATFORM_DEVID_AUTO, .dma_mask = DMA_BIT_MASK(64),
+	};
+	struct platform_device *pdev = platform_device_register_full(&info);
+	int ret;
+
+	if (IS_ERR(pdev))
+		return PTR_ERR(pdev);
+	ret = map_for(&pdev->dev, pt, map);
+	platform_device_unregister(pdev);
+	return ret;
+}
+
+int pt_map(struct pt_file *pt, struct pt_map *map)
+{
+	struct pci_dev *edu;
+	int ret = -ENODEV;
+
+	if (map->flags & PT_PLATFORM)
+		return map_for_platform(pt, map);
+	edu = pci_get_device(0x1234, 0x11e8, NULL);
+	if (edu && edu->dev.driver)
+		ret = map_for(&edu->dev, pt, map);
 	pci_dev_put(edu);
 	return ret;
 }

@@ -20,4 +20,7 @@ struct pt_file {
 /* map.c */
 int pt_map(struct pt_file *pt, struct pt_map *map);
 
+/* list.c */
+int pt_build(struct pt_build *b);
+
 #endif

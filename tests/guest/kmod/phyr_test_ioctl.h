@@ -17,6 +17,9 @@
 #define PT_HALVES	(1u << 4)	/* let go of each phyr in two parts */
 #define PT_ARRAY	(1u << 5)	/* the array, not the list */
 #define PT_REMOTE	(1u << 6)	/* memory of the process @pid */
+#define PT_P2P		(1u << 8)	/* FOLL_PCI_P2PDMA */
+#define PT_PLATFORM	(1u << 9)	/* PT_IOC_MAP: for a device that is not PCI's */
+#define PT_BARE		(1u << 7)	/* PT_IOC_VMAP: call the exporter, not dma-buf */
 
 /**
  * struct pt_pin - PT_IOC_ARRAY, PT_IOC_APPEND
@@ -64,7 +67,7 @@ struct pt_ranges {
  * @offset: first byte
  * @len: how many
  * @buf: address of the program's buffer
- * @flags: PT_WRITE: into it, not out of it
+ * @flags: PT_WRITE: into it, not out of it; PT_BARE
  * @fd: PT_IOC_VMAP: the dma-buf, which the kernel maps to copy
  */
 struct pt_copy {
@@ -79,10 +82,10 @@ struct pt_copy {
  * struct pt_map - PT_IOC_MAP: map a slice for the edu device, check, and unmap
  * @offset: first byte; 0 with PT_ARRAY
  * @len: how many; not used with PT_ARRAY
- * @flags: PT_ARRAY
+ * @flags: PT_ARRAY, PT_PLATFORM
  * @max_seg: longest segment that the device takes meanwhile; 0 as it is
  * @boundary: mask that no segment crosses; 0 as it is
- * @error: out: 0, or the errno of sg_map_phyrs()
+ * @error: out: 0, or the errno of sg_map_phyrs() or sg_phyrs_to_sgtable()
  * @segments: out: ranges of DMA addresses
  * @entries: out: entries of the CPU's half of the sg_table
  * @dma_entries: out: entries of the device's half
@@ -101,12 +104,45 @@ struct pt_map {
 	__u32 dma_entries;
 };
 
+/**
+ * struct pt_gup - PT_IOC_GUP: what GUP itself would pin; it is let go at once
+ * @addr: the first page
+ * @frames: address of an array of page frame numbers, of 64 bits each
+ * @nr: pages
+ * @flags: PT_WRITE, PT_LONGTERM
+ */
+struct pt_gup {
+	__u64 addr;
+	__u64 frames;
+	__u32 nr;
+	__u32 flags;
+};
+
+/**
+ * struct pt_build - PT_IOC_BUILD: a list of addresses that nobody looks at
+ * @nr: phyrs, of one page each, no two of them next to each other
+ * @many: append so many of them in a call
+ * @line: out: 0, or the line of kmod/list.c that found something wrong
+ * @reserved: not used
+ *
+ * Appends, seals, cuts short, trims, finds and frees. An append that fails has
+ * to leave the list as it was.
+ */
+struct pt_build {
+	__u32 nr;
+	__u32 many;
+	__u32 line;
+	__u32 reserved;
+};
+
 #define PT_IOC_ARRAY	_IOWR(0xF2, 0, struct pt_pin)
 #define PT_IOC_APPEND	_IOWR(0xF2, 1, struct pt_pin)
 #define PT_IOC_RANGES	_IOWR(0xF2, 2, struct pt_ranges)
 #define PT_IOC_COPY	_IOWR(0xF2, 3, struct pt_copy)
 #define PT_IOC_MAP	_IOWR(0xF2, 4, struct pt_map)
 #define PT_IOC_VMAP	_IOWR(0xF2, 6, struct pt_copy)
+#define PT_IOC_GUP	_IOW(0xF2, 7, struct pt_gup)
+#define PT_IOC_BUILD	_IOWR(0xF2, 8, struct pt_build)
 #define PT_IOC_UNPIN	_IO(0xF2, 5)	/* argument: PT_DIRTY, PT_HALVES, PT_ARRAY */
 
 #endif
