@@ -22,7 +22,8 @@
 
 #include "../bench/bench_ioctl.h"
 #include "../examples/edu/edu_ioctl.h"
-#include "../tests/guest/common/mem.h"
+#include "more.h"
+#include "table.h"
 
 #define CHUNK		1000	/* odd on purpose */
 #define BOUNDARIES	3	/* places where two phyrs meet that are checked */
@@ -133,13 +134,16 @@ static int map_for_device(const struct demo *demo, const struct mem *mem, struct
 	return ret;
 }
 
-static const char *check_kind(const struct demo *demo, const struct mem *mem, struct row *row)
+static const char *check_kind(const struct demo *demo, const struct mem *mem,
+			      const struct more_kind *more, struct row *row)
 {
 	const char *failed;
 
 	if (map_for_device(demo, mem, &row->map))
 		return strerror(errno);
 	failed = check_places(demo->edu, mem);
+	if (!failed && more->check)
+		failed = more->check(demo->edu, mem);
 	if (ioctl(demo->edu, EDU_IOC_UNMAP))
 		return "could not unmap";
 	return failed;
@@ -181,8 +185,9 @@ static const char *time_kind(const struct demo *demo, const struct mem *mem, str
 	return NULL;
 }
 
-static void do_kind(const struct demo *demo, const struct mem_kind *kind, struct row *row)
+static void do_kind(const struct demo *demo, const struct more_kind *more, struct row *row)
 {
+	const struct mem_kind *kind = more->kind;
 	struct mem mem;
 
 	row->kind = kind;
@@ -190,39 +195,21 @@ static void do_kind(const struct demo *demo, const struct mem_kind *kind, struct
 		row->failed = strerror(errno);
 		return;
 	}
+	if (more->begin)
+		more->begin(&mem);
 	row->failed = time_kind(demo, &mem, row);
 	if (!row->failed)
-		row->failed = check_kind(demo, &mem, row);
+		row->failed = check_kind(demo, &mem, more, row);
+	if (more->end)
+		more->end();
 	mem_unmap(&mem);
-}
-
-static const char *human_bytes(uint64_t n, char buf[16])
-{
-	static const char *const unit[] = { "B", "KiB", "MiB", "GiB", "TiB" };
-	double value = (double)n;
-	int u = 0;
-
-	for (; value >= 1024 && u < 4; u++)
-		value /= 1024;
-	snprintf(buf, 16, value < 10 && u && value != (int)value ? "%.1f %s" : "%.0f %s",
-		 value, unit[u]);
-	return buf;
-}
-
-static const char *human_ns(uint64_t n, char buf[16])
-{
-	if (n < 1000000)
-		snprintf(buf, 16, "%.1f us", (double)n / 1e3);
-	else
-		snprintf(buf, 16, "%.2f ms", (double)n / 1e6);
-	return buf;
 }
 
 static void print_head(void)
 {
-	printf("%-17s %8s %6s %8s %7s %6s  %10s %10s  %8s %8s  %s\n", "", "", "struct", "4 KiB",
+	printf("%-17s %8s %6s %9s %7s %6s  %10s %10s  %8s %8s  %s\n", "", "", "struct", "4 KiB",
 	       "", "DMA", "pin", "pin", "metadata", "metadata", "DMA");
-	printf("%-17s %8s %6s %8s %7s %6s  %10s %10s  %8s %8s  %s\n", "kind", "size", "page?",
+	printf("%-17s %8s %6s %9s %7s %6s  %10s %10s  %8s %8s  %s\n", "kind", "size", "page?",
 	       "pages", "phyrs", "ranges", "stock", "phyr", "stock", "phyr", "verified");
 }
 
@@ -232,15 +219,15 @@ static void print_row(const struct row *row)
 	char size[16], stock_ns[16] = "refused", phyr_ns[16], stock_meta[16] = "-", phyr_meta[16];
 
 	if (!stock->error) {
-		human_ns(stock->pin_ns, stock_ns);
-		human_bytes(stock->bytes, stock_meta);
+		table_ns(stock->pin_ns, stock_ns);
+		table_bytes(stock->bytes, stock_meta);
 	}
-	printf("%-17s %8s %6s %8llu %7llu %6llu  %10s %10s  %8s %8s  %s\n", row->kind->name,
-	       human_bytes(row->kind->size, size),
+	printf("%-17s %8s %6s %9llu %7llu %6llu  %10s %10s  %8s %8s  %s\n", row->kind->name,
+	       table_bytes(row->kind->size, size),
 	       row->kind->struct_page ? "yes" : strcmp(row->kind->name, "mixed") ? "no" : "some",
 	       (unsigned long long)(row->kind->size / 4096), (unsigned long long)phyr->entries,
-	       (unsigned long long)row->map.segments, stock_ns, human_ns(phyr->pin_ns, phyr_ns),
-	       stock_meta, human_bytes(phyr->bytes, phyr_meta), row->failed ? row->failed : "yes");
+	       (unsigned long long)row->map.segments, stock_ns, table_ns(phyr->pin_ns, phyr_ns),
+	       stock_meta, table_bytes(phyr->bytes, phyr_meta), row->failed ? row->failed : "yes");
 	fflush(stdout);
 }
 
@@ -274,6 +261,30 @@ static json_object *row_json(const struct row *row)
 	return o;
 }
 
+/* A row of the table and of the report; true if all was as it should be. */
+static bool show_kind(const struct demo *demo, const struct more_kind *more, json_object *rows)
+{
+	struct row row = { 0 };
+
+	do_kind(demo, more, &row);
+	print_row(&row);
+	json_object_array_add(rows, row_json(&row));
+	return !row.failed;
+}
+
+/* The same, or why there is no such memory. */
+static bool show_more(const struct demo *demo, const struct more_kind *more, json_object *rows,
+		      json_object *left_out)
+{
+	const char *missing = more->missing();
+
+	if (!missing)
+		return show_kind(demo, more, rows);
+	printf("%-17s left out: %s\n", more->kind->name, missing);
+	json_object_object_add(left_out, more->kind->name, json_object_new_string(missing));
+	return true;
+}
+
 static bool has_iommu(void)
 {
 	FILE *p = popen("ls -d /sys/bus/pci/drivers/edu/0*/iommu_group 2>/dev/null", "re");
@@ -303,6 +314,7 @@ static int open_all(struct demo *demo)
 int main(int argc, char **argv)
 {
 	json_object *report = json_object_new_object(), *rows = json_object_new_array();
+	json_object *left_out = json_object_new_object();
 	long long acquired, released;
 	struct utsname uts;
 	struct demo demo;
@@ -314,17 +326,14 @@ int main(int argc, char **argv)
 	}
 	if (open_all(&demo))
 		return 1;
+	setenv("CMOCKA_TEST_ABORT", "1", 1);	/* asserts of common/ end the program, with words */
 	uname(&uts);
 	printf("\nLinux %s, IOMMU %s\n\n", uts.release, has_iommu() ? "on" : "off");
 	print_head();
-	for (size_t i = 0; i < mem_nr_kinds; i++) {
-		struct row row = { 0 };
-
-		do_kind(&demo, &mem_kinds[i], &row);
-		print_row(&row);
-		json_object_array_add(rows, row_json(&row));
-		bad |= !!row.failed;
-	}
+	for (size_t i = 0; i < mem_nr_kinds; i++)
+		bad |= !show_kind(&demo, &(struct more_kind){ .kind = &mem_kinds[i] }, rows);
+	for (size_t i = 0; i < more_nr_kinds; i++)
+		bad |= !show_more(&demo, &more_kinds[i], rows, left_out);
 	acquired = mem_vmstat("nr_foll_pin_acquired");
 	released = mem_vmstat("nr_foll_pin_released");
 	bad |= acquired != released || acquired <= 0;
@@ -334,6 +343,7 @@ int main(int argc, char **argv)
 	json_object_object_add(report, "release", json_object_new_string(uts.release));
 	json_object_object_add(report, "iommu", json_object_new_boolean(has_iommu()));
 	json_object_object_add(report, "rows", rows);
+	json_object_object_add(report, "left_out", left_out);
 	json_object_object_add(report, "pins_leaked",
 			       json_object_new_int64(acquired - released));
 	if (json_object_to_file_ext(argv[1], report, JSON_C_TO_STRING_PRETTY)) {
