@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "../tests/guest/common/mem.h"
+#include "median.h"
 #include "bench_ioctl.h"
 
 #define MAX_ROUNDS	101
@@ -32,19 +33,6 @@ enum step { PIN, UNPIN, UNPIN_DIRTY, MAP, UNMAP, MAP_UNMAP, STEPS };
 static const char *const step_names[STEPS] = {
 	"pin", "unpin", "unpin dirty", "map", "unmap", "map and unmap"
 };
-
-static int compare(const void *a, const void *b)
-{
-	const uint64_t *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
-static uint64_t median(uint64_t *values, size_t n)
-{
-	qsort(values, n, sizeof(*values), compare);
-	return values[n / 2];
-}
 
 static void report(json_object *rows, const char *kernel, const struct mem_kind *kind,
 		   enum step step, struct sample *sample, size_t n)

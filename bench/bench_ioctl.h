@@ -11,7 +11,7 @@
 
 #define BENCH_WRITE	(1u << 0)	/* pin for writing */
 #define BENCH_DIRTY	(1u << 1)	/* make dirty when unpinning */
-#define BENCH_SHORT	(1u << 2)	/* not FOLL_LONGTERM */
+#define BENCH_SHORT	(1u << 2)	/* not FOLL_LONGTERM; memory of PCI devices, too */
 #define BENCH_MAP	(1u << 3)	/* map for the edu device too */
 #define BENCH_PHYR_FIRST (1u << 4)	/* phyrs go first, the stock way second */
 

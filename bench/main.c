@@ -33,7 +33,7 @@ static int phyr_map(struct device *dev, const struct phyr_list *list, struct ben
 static void phyr_run(struct device *dev, const struct bench_run *run, struct bench_side *side)
 {
 	unsigned int gup_flags = (run->flags & BENCH_WRITE ? FOLL_WRITE : 0) |
-				 (run->flags & BENCH_SHORT ? 0 : FOLL_LONGTERM);
+				 (run->flags & BENCH_SHORT ? FOLL_PCI_P2PDMA : FOLL_LONGTERM);
 	struct phyr_list list;
 	u64 start;
 	int ret;

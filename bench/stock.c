@@ -18,7 +18,7 @@
 static unsigned int gup_flags(const struct bench_run *run)
 {
 	return (run->flags & BENCH_WRITE ? FOLL_WRITE : 0) |
-	       (run->flags & BENCH_SHORT ? 0 : FOLL_LONGTERM);
+	       (run->flags & BENCH_SHORT ? FOLL_PCI_P2PDMA : FOLL_LONGTERM);
 }
 
 static void stock_unpin(struct sg_append_table *append, bool dirty)
