@@ -5,7 +5,7 @@
 PREFIX ?= /usr/local
 build := $(CURDIR)/build
 
-.PHONY: help demo check check-host check-guest bench lint programs guest-programs \
+.PHONY: help demo check check-host check-guest check-debug fuzz bench lint programs guest-programs \
 	install clean
 .DEFAULT_GOAL := help
 
@@ -23,6 +23,13 @@ check-host:
 
 check-guest:
 	@scripts/check --only guest
+
+check-debug:
+	@scripts/check --only debug
+
+# As long as one likes, on the debug kernel: SECONDS=, KERNEL=
+fuzz:
+	@scripts/fuzz --seconds $(or $(SECONDS),600) --kernel $(or $(KERNEL),debug)
 
 bench:
 	@scripts/bench
