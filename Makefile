@@ -10,7 +10,7 @@ build := $(CURDIR)/build
 .DEFAULT_GOAL := help
 
 help:
-	@sed 's/^  //' scripts/help.txt
+	@sed -n 's/^  //p' scripts/help.txt
 
 demo:
 	@scripts/demo
