@@ -1277,8 +1277,13 @@ void calls_begin(bool say)
 	pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	status_fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
 	udmabuf = udmabuf_open();
-	/* Mapped for the kernel once and for all: dma-buf warns when that has no memory. */
+	/*
+	 * Mapped for the kernel once and for all, as dma-buf warns when that has no memory;
+	 * and for udmabuf's own device in both directions, as it keeps the one that is asked
+	 * for first, of which DMA-API debugging complains when another one is synced.
+	 */
 	phyr_import(dev, udmabuf, 0, 0, PHYR_PIN_WRITE);
+	phyr_begin_access(udmabuf, PHYR_ACCESS_READ | PHYR_ACCESS_WRITE);
 	pthread_barrier_init(&start_line, NULL, PROGRAM_THREADS);
 	pthread_barrier_init(&finish_line, NULL, PROGRAM_THREADS);
 	for (unsigned int i = 0; i < PROGRAM_THREADS; i++)
