@@ -83,7 +83,8 @@ static struct phyr_user *user_next(struct phyr_watch *watch)
 	user = list_first_entry_or_null(&watch->users, struct phyr_user, entry);
 	if (user)
 		list_del_init(&user->entry);
-	watch->running = user;
+	/* pairs with phyr_list_unuse(): all that the one before has done is seen there */
+	smp_store_release(&watch->running, user);
 	mutex_unlock(&watch->lock);
 	wake_up_all(&watch->idle);
 	return user;
@@ -148,7 +149,7 @@ static bool watch_in_bar(struct phyr_watch *watch, struct pci_dev *pdev)
 	struct watch_stretch *stretch;
 	bool found = false;
 
-	if (READ_ONCE(watch->revoked))
+	if (completion_done(&watch->done))
 		return false;
 	mutex_lock(&watch->lock);
 	list_for_each_entry(stretch, &watch->stretches, entry)
@@ -162,7 +163,10 @@ static void watch_release(struct kref *ref)
 	kfree(container_of(ref, struct phyr_watch, ref));
 }
 
-/* A watch that is not revoked yet, with a reference; NULL if there is none. */
+/*
+ * A watch that is not revoked yet, or about to be, with a reference; NULL if there
+ * is none.
+ */
 static struct phyr_watch *watch_find(struct pci_dev *pdev)
 {
 	struct phyr_watch *watch, *found = NULL;
@@ -466,7 +470,8 @@ void phyr_list_unuse(const struct phyr_list *list, struct phyr_user *user)
 	mutex_lock(&watch->lock);
 	list_del_init(&user->entry);
 	mutex_unlock(&watch->lock);
-	wait_event(watch->idle, READ_ONCE(watch->running) != user);
+	/* pairs with user_next() */
+	wait_event(watch->idle, smp_load_acquire(&watch->running) != user);
 }
 EXPORT_SYMBOL_GPL(phyr_list_unuse);
 
