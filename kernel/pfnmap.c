@@ -7,6 +7,8 @@
  * watch.c.  Only an administrator may have it, see may_pfnmap().
  */
 #include <linux/capability.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/pgtable.h>
@@ -14,6 +16,10 @@
 
 #include "compat.h"
 #include "internal.h"
+
+/* The major numbers of graphics drivers and accelerators, as in their headers. */
+#define DRM_MAJOR	226
+#define ACCEL_MAJOR	261
 
 static bool allow_pfnmap;
 module_param(allow_pfnmap, bool, 0600);
@@ -25,13 +31,31 @@ static bool may_pfnmap(void)
 	return READ_ONCE(allow_pfnmap) || capable(CAP_SYS_RAWIO);
 }
 
-/*
- * Some drivers map ordinary pages into VM_PFNMAP areas.  Their life is the
- * driver's business and there is no way to prolong it.
- */
-static bool pfn_has_page(unsigned long pfn)
+/* The first page frame after @pfn about which pfn_valid() may say something else. */
+static unsigned long next_pfn(unsigned long pfn)
 {
-	return pfn_valid(pfn);
+#ifdef CONFIG_SPARSEMEM
+	unsigned long step = valid_section(__pfn_to_section(pfn)) ? PAGES_PER_SUBSECTION :
+								    PAGES_PER_SECTION;
+
+	return ALIGN_DOWN(pfn, step) + step;
+#else
+	return pfn + 1;
+#endif
+}
+
+/*
+ * How many page frames from @pfn on have no struct page.  Some drivers map ordinary
+ * pages into VM_PFNMAP areas.  Their life is the driver's business and there is no
+ * way to prolong it.
+ */
+static unsigned long pageless(unsigned long pfn, unsigned long nr)
+{
+	unsigned long end = pfn + nr, at = pfn;
+
+	while (at < end && !pfn_valid(at))
+		at = next_pfn(at);
+	return min(at, end) - pfn;
 }
 
 /* Asks about @addr while the entry is locked; -EFAULT if it is not mapped. */
@@ -47,15 +71,15 @@ static long pfnmap_look(struct vm_area_struct *vma, unsigned long addr,
 		return -EFAULT;
 	if (write && !args.writable) {
 		nr = -EFAULT;
-	} else if (pfn_has_page(args.pfn)) {
+	} else if (!pageless(args.pfn, 1)) {
 		nr = -EOPNOTSUPP;
 	} else {
 		*pfn = args.pfn;
 		*prot = args.pgprot;
 		phyr_leaf_runs(vma->vm_mm, addr, max, &run, 1);
-		nr = run.nr;
-		if (!nr || run.pfn != args.pfn || pfn_has_page(run.pfn + nr - 1))
-			nr = 1;
+		nr = 1;
+		if (run.nr && run.pfn == args.pfn)
+			nr = pageless(run.pfn, run.nr);
 	}
 	follow_pfnmap_end(&args);
 	return nr;
@@ -73,6 +97,24 @@ static struct vm_area_struct *pfnmap_vma(struct mm_struct *mm, unsigned long add
 	return vma;
 }
 
+/*
+ * Graphics drivers take mappings away with a buffer's reservation locked, and a
+ * revocation has to wait for such locks.  Their memory is had as a dma-buf, and a
+ * dma-buf by its descriptor, which goes for regions of phyr too.
+ */
+static bool owner_moves_it(const struct vm_area_struct *vma)
+{
+	const struct inode *inode;
+
+	if (!vma->vm_file)
+		return false;
+	inode = file_inode(vma->vm_file);
+	if (inode->i_sb->s_magic == DMA_BUF_MAGIC)
+		return true;
+	return S_ISCHR(inode->i_mode) &&
+	       (imajor(inode) == DRM_MAJOR || imajor(inode) == ACCEL_MAJOR);
+}
+
 /* The mapping at @addr, if the caller may have what is behind it. */
 static struct vm_area_struct *pfnmap_allowed(struct mm_struct *mm, unsigned long addr,
 					     bool write)
@@ -81,7 +123,9 @@ static struct vm_area_struct *pfnmap_allowed(struct mm_struct *mm, unsigned long
 
 	if (!vma)
 		return ERR_PTR(-EFAULT);
-	return may_pfnmap() ? vma : ERR_PTR(-EPERM);
+	if (!may_pfnmap())
+		return ERR_PTR(-EPERM);
+	return owner_moves_it(vma) ? ERR_PTR(-EOPNOTSUPP) : vma;
 }
 
 /**
@@ -124,7 +168,8 @@ long phyr_pfnmap_span(struct mm_struct *mm, unsigned long addr, unsigned long ma
  * Context: process; takes @mm's mmap_lock, may sleep.
  * Return: pages, at least 1; -EFAULT if there is no such mapping or it forbids
  * the access; -EPERM without CAP_SYS_RAWIO, unless the module parameter
- * allow_pfnmap is set; -EOPNOTSUPP if it maps memory with pages after all.
+ * allow_pfnmap is set; -EOPNOTSUPP if it maps memory with pages after all, or is of a
+ * graphics driver or a dma-buf.
  */
 long phyr_pfnmap_run(struct mm_struct *mm, unsigned long addr, unsigned long max,
 		     unsigned int gup_flags, unsigned long *pfn, pgprot_t *prot)

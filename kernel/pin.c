@@ -424,13 +424,13 @@ static int pfnmap_watch(struct pinner *p)
 	long nr;
 	int ret;
 
-	if (!p->sink.list)
-		return p->flags & FOLL_LONGTERM ? -EOPNOTSUPP : 0;
 	if (p->addr < p->watched)
 		return 0;
 	nr = phyr_pfnmap_span(p->mm, start, pages_left(p), p->flags);
 	if (nr < 0)
 		return nr;
+	if (!p->sink.list)
+		return p->flags & FOLL_LONGTERM ? -EOPNOTSUPP : 0;
 	ret = phyr_watch_mapping(p->sink.list, p->mm, start, nr * PAGE_SIZE);
 	if (!ret)
 		p->watched = start + nr * PAGE_SIZE;
@@ -599,7 +599,8 @@ static int pin_list(struct phyr_list *list, struct mm_struct *mm, bool remote,
  * Return: how many phyrs were filled, at least 1; -EINVAL for a length or @nr
  * of 0, or other flags; -EOVERFLOW for a range past the end of the address
  * space; -EFAULT for a hole or a mapping that forbids the access; -EPERM for a
- * mapping without pages, and -EOPNOTSUPP for one with FOLL_LONGTERM; -ENOMEM;
+ * mapping without pages, and -EOPNOTSUPP for one with FOLL_LONGTERM, or of a graphics
+ * driver or a dma-buf; -ENOMEM;
  * -EINTR if the process is being killed; whatever else GUP refuses with.
  */
 long pin_user_phyrs(unsigned long start, size_t len, unsigned int gup_flags,

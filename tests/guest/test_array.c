@@ -323,6 +323,7 @@ static void test_hole(void **state)
 	assert_int_equal(pin.done, 0);
 	assert_int_equal(fixture_nothing_left(NULL), 0);
 
+	pin.flags = PT_LONGTERM;
 	assert_int_equal(driver_array(fd, &pin), EFAULT);
 	assert_int_equal(pin.done, 40 * PAGE - 1);
 	ranges = driver_ranges(fd, PT_ARRAY, &nr);
