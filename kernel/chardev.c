@@ -13,6 +13,7 @@
 #include <linux/log2.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/nospec.h>
 #include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 
@@ -228,11 +229,12 @@ static const struct phyr_ioc iocs[] = {
 /* The size in the number is what the caller was built with; the real one is inside. */
 static const struct phyr_ioc *ioc_find(unsigned int cmd)
 {
+	unsigned int nr = _IOC_NR(cmd);
 	const struct phyr_ioc *ioc;
 
-	if (_IOC_TYPE(cmd) != PHYR_IOC_MAGIC || _IOC_NR(cmd) >= ARRAY_SIZE(iocs))
+	if (_IOC_TYPE(cmd) != PHYR_IOC_MAGIC || nr >= ARRAY_SIZE(iocs))
 		return NULL;
-	ioc = &iocs[_IOC_NR(cmd)];
+	ioc = &iocs[array_index_nospec(nr, ARRAY_SIZE(iocs))];
 	return _IOC_DIR(cmd) == _IOC_DIR(ioc->cmd) ? ioc : NULL;
 }
 
@@ -272,6 +274,16 @@ static struct miscdevice phyr_misc = {
 	.fops = &phyr_fops,
 	.mode = 0666,
 };
+
+/**
+ * phyr_chardev_device - the device to which /dev/phyr belongs
+ *
+ * Return: a device that does no DMA.
+ */
+struct device *phyr_chardev_device(void)
+{
+	return phyr_misc.this_device;
+}
 
 int phyr_chardev_init(void)
 {

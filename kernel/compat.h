@@ -8,6 +8,7 @@
 
 #include <linux/dma-buf.h>
 #include <linux/dma-mapping.h>
+#include <linux/iosys-map.h>
 #include <linux/mm.h>
 #include <linux/string.h>
 #include <linux/version.h>
@@ -76,22 +77,23 @@ static inline void dma_iova_free(struct device *dev, struct dma_iova_state *stat
 {
 }
 
-static inline void dma_iova_destroy(struct device *dev, struct dma_iova_state *state,
-				    size_t mapped_len, enum dma_data_direction dir,
-				    unsigned long attrs)
-{
-}
-
 /* udmabuf's vmap() has the first page of a large folio in place of each page of it. */
-static inline bool dma_buf_vmap_is_right(const struct dma_buf *dmabuf, const struct page *page)
+static inline bool dma_buf_vmap_is_right(const struct dma_buf *dmabuf, const struct iosys_map *map)
 {
-	return !PageCompound(page) || strcmp(dmabuf->exp_name, "udmabuf");
+	size_t at;
+
+	if (map->is_iomem || !is_vmalloc_addr(map->vaddr) || strcmp(dmabuf->exp_name, "udmabuf"))
+		return true;
+	for (at = 0; at < dmabuf->size; at += PAGE_SIZE)
+		if (PageCompound(vmalloc_to_page(map->vaddr + at)))
+			return false;
+	return true;
 }
 #else
 #define PHYR_HAS_IOVA	1
 #define PHYR_P2P_IS_MMIO	1	/* pages of PCI memory are mapped as such */
 
-static inline bool dma_buf_vmap_is_right(const struct dma_buf *dmabuf, const struct page *page)
+static inline bool dma_buf_vmap_is_right(const struct dma_buf *dmabuf, const struct iosys_map *map)
 {
 	return true;
 }
@@ -123,6 +125,14 @@ static inline void dma_unmap_phys(struct device *dev, dma_addr_t addr, size_t si
 /* An importer's callback, and what calls it, by their newer names. */
 #define invalidate_mappings		move_notify
 #define dma_buf_invalidate_mappings	dma_buf_move_notify
+
+/*
+ * An importer that cannot be told has a callback all the same, but it pins.  So
+ * does the core, once for each mapping, where importers are not told of moves.
+ */
+#define DMA_BUF_PINS_REVOCABLE		(IS_ENABLED(CONFIG_DMABUF_MOVE_NOTIFY) ? 0 : 1)
+#else
+#define DMA_BUF_PINS_REVOCABLE		ULONG_MAX
 #endif
 
 #endif /* PHYR_COMPAT_H */

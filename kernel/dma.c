@@ -54,6 +54,7 @@ struct sg_phyrs {
 	unsigned long attrs;
 	unsigned long nr;
 	size_t bytes;
+	size_t piece_max;		/* ranges: the longest that is mapped by itself */
 	bool gone;			/* revoked: the device has nothing mapped */
 	struct phyr_user user;
 	struct phyr_user *owner;
@@ -132,12 +133,6 @@ static void segs_forget(struct sg_phyrs *sg)
 
 /* IOVA */
 
-/* Memory of a device: not cached by the CPU, and never bounced. */
-static bool device_memory(enum phyr_kind kind)
-{
-	return kind == PHYR_MMIO || kind == PHYR_P2P;
-}
-
 static unsigned long kind_attrs(const struct sg_phyrs *sg, enum phyr_kind kind)
 {
 	if (kind == PHYR_MMIO || (kind == PHYR_P2P && PHYR_P2P_IS_MMIO))
@@ -179,6 +174,28 @@ static int iova_link(struct sg_phyrs *sg, u64 *linked)
 	return dma_iova_sync(sg->dev, &sg->iova, 0, sg->len);
 }
 
+/*
+ * Unlinks the first @len bytes.  For a device that is not coherent the DMA API syncs what
+ * it unlinks, which it must not do to memory of a device.
+ */
+static void iova_unlink(struct sg_phyrs *sg, u64 len, unsigned long attrs)
+{
+	struct phyr_iter it;
+	struct phyr phyr;
+	u64 at = 0;
+
+	if (dev_is_dma_coherent(sg->dev)) {
+		dma_iova_unlink(sg->dev, &sg->iova, 0, len, sg->dir, sg->attrs | attrs);
+		return;
+	}
+	phyr_list_for_each_slice(sg->list, sg->offset, len, it, phyr) {
+		dma_iova_unlink(sg->dev, &sg->iova, at, phyr.len, sg->dir,
+				kind_attrs(sg, it.kind) | attrs);
+		at += phyr.len;
+		cond_resched();
+	}
+}
+
 static int map_iova(struct sg_phyrs *sg)
 {
 	struct phyr first;
@@ -193,8 +210,9 @@ static int map_iova(struct sg_phyrs *sg)
 	if (!ret)
 		ret = seg_add(sg, sg->iova.addr, sg->len);
 	if (ret) {
-		dma_iova_destroy(sg->dev, &sg->iova, linked, sg->dir,
-				 sg->attrs | DMA_ATTR_SKIP_CPU_SYNC);
+		if (linked)
+			iova_unlink(sg, linked, DMA_ATTR_SKIP_CPU_SYNC);
+		dma_iova_free(sg->dev, &sg->iova);
 		return ret;
 	}
 	sg->way = SG_IOVA;
@@ -231,7 +249,7 @@ static void iova_sync(struct sg_phyrs *sg,
 			step = phyr.len & ~mask;
 			if (addr & mask || !step)
 				step = min_t(size_t, phyr.len, mask + 1 - (addr & mask));
-			if (!device_memory(it.kind))
+			if (!phyr_kind_is_device(it.kind))
 				sync(sg->dev, addr, step, sg->dir);
 		}
 	}
@@ -293,9 +311,11 @@ static void table_fill(struct sg_phyrs *sg)
 	unsigned int i, nr;
 
 	phyr_iter_init(&it, sg->list, sg->offset, sg->len);
-	while ((nr = phyr_iter_fill(&it, phyrs, ARRAY_SIZE(phyrs))))
+	while ((nr = phyr_iter_fill(&it, phyrs, ARRAY_SIZE(phyrs)))) {
 		for (i = 0; i < nr; i++)
 			s = table_set(s, phyrs[i]);
+		cond_resched();
+	}
 }
 
 static int table_segs(struct sg_phyrs *sg)
@@ -348,9 +368,7 @@ static void piece_init(struct piece_iter *pi, const struct sg_phyrs *sg)
 {
 	phyr_iter_init(&pi->it, sg->list, sg->offset, sg->len);
 	pi->rest.len = 0;
-	pi->max = dma_max_mapping_size(sg->dev);
-	if (pi->max > PAGE_SIZE)
-		pi->max &= PAGE_MASK;
+	pi->max = sg->piece_max;
 }
 
 static bool piece_next(struct piece_iter *pi, struct phyr *piece)
@@ -359,7 +377,7 @@ static bool piece_next(struct piece_iter *pi, struct phyr *piece)
 		return false;
 	piece->addr = pi->rest.addr;
 	piece->len = pi->rest.len;
-	if (!device_memory(pi->it.kind))
+	if (!phyr_kind_is_device(pi->it.kind))
 		piece->len = min(piece->len, pi->max);
 	pi->rest.addr += piece->len;
 	pi->rest.len -= piece->len;
@@ -379,11 +397,11 @@ static int map_piece(struct sg_phyrs *sg, const struct phyr *phyr, enum phyr_kin
 	dma_addr_t addr;
 	int ret;
 
-	if (device_memory(kind) && !mmio_reachable(sg, phyr))
+	if (phyr_kind_is_device(kind) && !mmio_reachable(sg, phyr))
 		return -EREMOTEIO;
 	addr = dma_map_phys(sg->dev, phyr->addr, phyr->len, sg->dir, attrs);
 	if (dma_mapping_error(sg->dev, addr))
-		return device_memory(kind) ? -EREMOTEIO : -EIO;
+		return phyr_kind_is_device(kind) ? -EREMOTEIO : -EIO;
 	ret = seg_add(sg, addr, phyr->len);
 	if (ret)
 		dma_unmap_phys(sg->dev, addr, phyr->len, sg->dir,
@@ -404,6 +422,7 @@ static void unmap_ranges(struct sg_phyrs *sg, unsigned long attrs)
 		for (i = 0; i < chunk->nr && piece_next(&pi, &piece); i++)
 			dma_unmap_phys(sg->dev, chunk->seg[i].dma_address, piece.len,
 				       sg->dir, kind_attrs(sg, pi.it.kind) | attrs);
+		cond_resched();
 	}
 }
 
@@ -413,6 +432,11 @@ static int map_ranges(struct sg_phyrs *sg)
 	struct phyr piece;
 	int ret;
 
+	/* kept: a driver may set another mask until all this is unmapped */
+	sg->piece_max = dma_max_mapping_size(sg->dev);
+	if (sg->piece_max > PAGE_SIZE)
+		sg->piece_max &= PAGE_MASK;
+
 	piece_init(&pi, sg);
 	while (piece_next(&pi, &piece)) {
 		ret = map_piece(sg, &piece, pi.it.kind);
@@ -421,6 +445,7 @@ static int map_ranges(struct sg_phyrs *sg)
 			segs_forget(sg);
 			return ret;
 		}
+		cond_resched();
 	}
 	sg->way = SG_RANGES;
 	return 0;
@@ -444,7 +469,7 @@ static void ranges_sync(struct sg_phyrs *sg,
 	for (chunk = &sg->head; chunk; chunk = chunk->next) {
 		for (i = 0; i < chunk->nr && piece_next(&pi, &piece); i++) {
 			addr = chunk->seg[i].dma_address;
-			if (!device_memory(pi.it.kind) && dma_need_sync(sg->dev, addr))
+			if (!phyr_kind_is_device(pi.it.kind) && dma_need_sync(sg->dev, addr))
 				sync(sg->dev, addr, piece.len, sg->dir);
 		}
 	}
@@ -479,7 +504,7 @@ static void sg_take_back(struct sg_phyrs *sg)
 {
 	switch (sg->way) {
 	case SG_IOVA:
-		dma_iova_unlink(sg->dev, &sg->iova, 0, sg->len, sg->dir, sg->attrs);
+		iova_unlink(sg, sg->len, 0);
 		break;
 	case SG_TABLE:
 		dma_unmap_sgtable(sg->dev, &sg->sgt, sg->dir, sg->attrs);

@@ -4,15 +4,19 @@
  *
  * An importer is given DMA addresses for its device, and may not ask what memory
  * they lead to.  But an exporter that maps its buffer for the kernel as ordinary
- * memory shows where that is, and keeps the buffer in place for as long as it is
- * mapped.  So the mapping is walked once, and stays until the list is done with:
- * it is what holds the memory.  The pages are the exporter's; the list has no
+ * memory shows where that is.  A mapping alone does not keep a buffer there, not
+ * with every exporter, so it is pinned as well, for a device of ours that never
+ * does DMA.  The mapping is walked once; both stay until the list is done with:
+ * they are what holds the memory.  The pages are the exporter's; the list has no
  * pins of its own on them, and there is nothing to unpin.
  *
  * A region of /dev/phyr does not move, and its list is at hand: holding the
  * region is enough.
  */
 #include <linux/dma-buf.h>
+#include <linux/dma-resv.h>
+#include <linux/err.h>
+#include <linux/export.h>
 #include <linux/iosys-map.h>
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
@@ -21,6 +25,106 @@
 #include "internal.h"
 
 #define IMPORT_STEP	1024	/* pages, or phyrs, until others have a turn */
+
+/* Held in place */
+
+/* What is pinned does not move. */
+static void hold_invalidate(struct dma_buf_attachment *attach)
+{
+}
+
+static const struct dma_buf_attach_ops hold_ops = {
+	.invalidate_mappings = hold_invalidate,
+};
+
+/*
+ * An exporter that can move its buffer has pin(); any other one keeps it where it is
+ * while it is attached.
+ */
+static struct dma_buf_attachment *hold_attach(struct dma_buf *dmabuf)
+{
+	struct device *dev = phyr_chardev_device();
+
+	if (dmabuf->ops->pin)
+		return dma_buf_dynamic_attach(dmabuf, dev, &hold_ops, NULL);
+	return dma_buf_attach(dmabuf, dev);
+}
+
+/* With the dma-buf's lock held. */
+static int hold_map(struct phyr_dmabuf_map *dm)
+{
+	struct dma_buf *dmabuf = dm->attach->dmabuf;
+	int ret = 0;
+
+	if (dm->attach->importer_ops)
+		ret = dma_buf_pin(dm->attach);
+	if (ret)
+		return ret;
+	ret = dma_buf_vmap(dmabuf, &dm->map);
+	if (ret)
+		goto unpin;
+	if (dma_buf_vmap_is_right(dmabuf, &dm->map))
+		return 0;
+	ret = -EOPNOTSUPP;
+	dma_buf_vunmap(dmabuf, &dm->map);
+	iosys_map_clear(&dm->map);
+unpin:
+	if (dm->attach->importer_ops)
+		dma_buf_unpin(dm->attach);
+	return ret;
+}
+
+/**
+ * phyr_dmabuf_map - hold somebody's dma-buf in place, and map it for the kernel
+ * @dm: filled in; the mapping is @dm->map, which may be of I/O memory
+ * @dmabuf: the dma-buf; the caller keeps a reference to it until it is unmapped
+ *
+ * Context: process, may sleep; takes the reservation lock of @dmabuf.
+ * Return: 0, for phyr_dmabuf_unmap(); -EOPNOTSUPP for one whose exporter has no
+ * mapping for the kernel, or a wrong one (udmabuf of huge pages before Linux
+ * 6.16); -ENOMEM; whatever the exporter refuses with.
+ */
+int phyr_dmabuf_map(struct phyr_dmabuf_map *dm, struct dma_buf *dmabuf)
+{
+	int ret;
+
+	iosys_map_clear(&dm->map);
+	/* dma-buf says -EINVAL where there is none, and warns when it cannot be had */
+	if (!dmabuf->ops->vmap)
+		return -EOPNOTSUPP;
+	dm->attach = hold_attach(dmabuf);
+	if (IS_ERR(dm->attach))
+		return PTR_ERR(dm->attach);
+	dma_resv_lock(dmabuf->resv, NULL);
+	ret = hold_map(dm);
+	dma_resv_unlock(dmabuf->resv);
+	if (ret)
+		dma_buf_detach(dmabuf, dm->attach);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(phyr_dmabuf_map);
+
+/**
+ * phyr_dmabuf_unmap - let go of what phyr_dmabuf_map() held
+ * @dm: what it filled in
+ *
+ * Context: process, may sleep; takes the reservation lock of the dma-buf.
+ */
+void phyr_dmabuf_unmap(struct phyr_dmabuf_map *dm)
+{
+	struct dma_buf *dmabuf = dm->attach->dmabuf;
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	dma_buf_vunmap(dmabuf, &dm->map);
+	if (dm->attach->importer_ops)
+		dma_buf_unpin(dm->attach);
+	dma_resv_unlock(dmabuf->resv);
+	dma_buf_detach(dmabuf, dm->attach);
+	iosys_map_clear(&dm->map);
+}
+EXPORT_SYMBOL_GPL(phyr_dmabuf_unmap);
+
+/* Its phyrs */
 
 /* The page that the kernel finds at an address, or NULL. */
 static struct page *mapped_page(const void *addr)
@@ -31,8 +135,7 @@ static struct page *mapped_page(const void *addr)
 }
 
 /* Adds up to a page; -EOPNOTSUPP for what the kernel does not know as memory. */
-static int import_page(struct phyr_list *list, const struct dma_buf *dmabuf, const void *addr,
-		       size_t len)
+static int import_page(struct phyr_list *list, const void *addr, size_t len)
 {
 	struct page *page = mapped_page(addr);
 	enum phyr_kind kind;
@@ -42,7 +145,7 @@ static int import_page(struct phyr_list *list, const struct dma_buf *dmabuf, con
 		return -EOPNOTSUPP;
 	phys = page_to_phys(page) + offset_in_page(addr);
 	kind = phyr_kind_of(phys);
-	if (kind == PHYR_MMIO || !dma_buf_vmap_is_right(dmabuf, page))
+	if (kind == PHYR_MMIO)
 		return -EOPNOTSUPP;
 	return phyr_list_append(list, phys, len, kind, GFP_KERNEL_ACCOUNT);
 }
@@ -58,14 +161,14 @@ static int import_pause(unsigned long nr)
 
 static int import_pages(const struct phyr_source *source, struct phyr_list *list, u64 len)
 {
-	const void *addr = source->map.vaddr + source->offset;
+	const void *addr = source->mapped.map.vaddr + source->offset;
 	unsigned long nr = 0;
 	size_t n;
 	int ret;
 
 	for (; len; addr += n, len -= n) {
 		n = min_t(u64, len, PAGE_SIZE - offset_in_page(addr));
-		ret = import_page(list, source->dmabuf, addr, n);
+		ret = import_page(list, addr, n);
 		if (!ret)
 			ret = import_pause(++nr);
 		if (ret)
@@ -77,20 +180,16 @@ static int import_pages(const struct phyr_source *source, struct phyr_list *list
 /* Its exporter says where it is. */
 static int import_mapped(struct phyr_source *source, struct phyr_list *list, u64 len)
 {
-	int ret;
+	int ret = phyr_dmabuf_map(&source->mapped, source->dmabuf);
 
-	/* dma-buf says -EINVAL where there is none, and warns when it cannot be had */
-	if (!source->dmabuf->ops->vmap)
-		return -EOPNOTSUPP;
-	ret = dma_buf_vmap_unlocked(source->dmabuf, &source->map);
 	if (ret)
 		return ret;
-	if (source->map.is_iomem)
+	if (source->mapped.map.is_iomem)
 		ret = -EOPNOTSUPP;
 	else
 		ret = import_pages(source, list, len);
 	if (ret)
-		dma_buf_vunmap_unlocked(source->dmabuf, &source->map);
+		phyr_dmabuf_unmap(&source->mapped);
 	return ret;
 }
 
@@ -133,7 +232,7 @@ int phyr_source_get(struct phyr_source *source, struct phyr_list *list, struct d
 {
 	int ret;
 
-	iosys_map_clear(&source->map);
+	iosys_map_clear(&source->mapped.map);
 	source->dmabuf = dmabuf;
 	source->offset = offset;
 	if (from)
@@ -159,7 +258,7 @@ int phyr_source_get(struct phyr_source *source, struct phyr_list *list, struct d
 void phyr_source_put(struct phyr_source *source, struct phyr_list *list)
 {
 	phyr_list_free(list);
-	if (iosys_map_is_set(&source->map))
-		dma_buf_vunmap_unlocked(source->dmabuf, &source->map);
+	if (iosys_map_is_set(&source->mapped.map))
+		phyr_dmabuf_unmap(&source->mapped);
 	dma_buf_put(source->dmabuf);
 }

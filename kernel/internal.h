@@ -3,12 +3,18 @@
 #ifndef PHYR_INTERNAL_H
 #define PHYR_INTERNAL_H
 
-#include <linux/iosys-map.h>
 #include <linux/mm_types.h>
 #include <linux/phyr.h>
 
+struct device;
 struct dma_buf;
 struct pci_dev;
+
+/* Memory of a device: not cached by the CPU, and never bounced. */
+static inline bool phyr_kind_is_device(enum phyr_kind kind)
+{
+	return kind == PHYR_MMIO || kind == PHYR_P2P;
+}
 
 /* leaf.c */
 
@@ -66,12 +72,12 @@ int phyr_p2p_check(struct device *dev, const struct phyr_list *list, u64 offset,
 /**
  * struct phyr_source - the dma-buf that a region was imported from
  * @dmabuf: the dma-buf, held
- * @map: the kernel's mapping of it, which holds its memory; none for a region
+ * @mapped: what holds its memory, and the kernel's mapping of it; none for a region
  * @offset: of what was imported, in @dmabuf
  */
 struct phyr_source {
 	struct dma_buf *dmabuf;
-	struct iosys_map map;
+	struct phyr_dmabuf_map mapped;
 	u64 offset;
 };
 
@@ -89,6 +95,7 @@ void phyr_regions_debugfs(void);
 void phyr_regions_debugfs_remove(void);
 
 /* chardev.c */
+struct device *phyr_chardev_device(void);
 int phyr_chardev_init(void);
 void phyr_chardev_exit(void);
 

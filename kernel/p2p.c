@@ -43,21 +43,48 @@ bool phyr_p2p_owns(struct pci_dev *pdev, phys_addr_t first, phys_addr_t last)
 	return false;
 }
 
-/* The device that has @addr in a BAR, with a reference, or NULL. */
-static struct pci_dev *dev_find(phys_addr_t addr)
-{
-	struct pci_dev *pdev = NULL;
-
-	for_each_pci_dev(pdev)
-		if (phyr_p2p_owns(pdev, addr, addr))
-			return pdev;
-	return NULL;
-}
-
 static bool reaches(struct device *dev, struct pci_dev *provider)
 {
 	return &provider->dev == dev ||
 	       pci_p2pdma_distance_many(provider, &dev, 1, false) >= 0;
+}
+
+/* A slice of a list, as far as it is memory of devices, and between which addresses that lies. */
+struct device_slice {
+	const struct phyr_list *list;
+	u64 offset;
+	u64 len;
+	phys_addr_t first, last;
+};
+
+static void slice_measure(struct device_slice *slice)
+{
+	struct phyr_iter it;
+	struct phyr phyr;
+
+	slice->first = ~(phys_addr_t)0;
+	slice->last = 0;
+	phyr_list_for_each_slice(slice->list, slice->offset, slice->len, it, phyr) {
+		if (!phyr_kind_is_device(it.kind))
+			continue;
+		slice->first = min(slice->first, phyr.addr);
+		slice->last = max(slice->last, phyr.addr + phyr.len - 1);
+		cond_resched();
+	}
+}
+
+static bool slice_in_bar(const struct device_slice *slice, struct pci_dev *pdev)
+{
+	struct phyr_iter it;
+	struct phyr phyr;
+
+	phyr_list_for_each_slice(slice->list, slice->offset, slice->len, it, phyr) {
+		if (phyr_kind_is_device(it.kind) &&
+		    phyr_p2p_owns(pdev, phyr.addr, phyr.addr + phyr.len - 1))
+			return true;
+		cond_resched();
+	}
+	return false;
 }
 
 /**
@@ -75,27 +102,21 @@ static bool reaches(struct device *dev, struct pci_dev *provider)
  */
 int phyr_p2p_check(struct device *dev, const struct phyr_list *list, u64 offset, u64 len)
 {
-	struct pci_dev *provider = NULL;
-	struct phyr_iter it;
-	struct phyr phyr;
-	int ret = 0;
+	struct device_slice slice = { .list = list, .offset = offset, .len = len };
+	struct pci_dev *pdev = NULL;
 
 	if (!IS_ENABLED(CONFIG_PCI_P2PDMA) || READ_ONCE(trust_bridges))
 		return 0;
 	if (!(phyr_list_kinds(list) & (BIT(PHYR_MMIO) | BIT(PHYR_P2P))))
 		return 0;
-	phyr_list_for_each_slice(list, offset, len, it, phyr) {
-		if (it.kind != PHYR_MMIO && it.kind != PHYR_P2P)
+	slice_measure(&slice);
+	for_each_pci_dev(pdev) {
+		if (!phyr_p2p_owns(pdev, slice.first, slice.last) || reaches(dev, pdev))
 			continue;
-		if (provider && phyr_p2p_owns(provider, phyr.addr, phyr.addr))
-			continue;
-		pci_dev_put(provider);
-		provider = dev_find(phyr.addr);
-		if (provider && !reaches(dev, provider)) {
-			ret = -EREMOTEIO;
-			break;
+		if (slice_in_bar(&slice, pdev)) {
+			pci_dev_put(pdev);
+			return -EREMOTEIO;
 		}
 	}
-	pci_dev_put(provider);
-	return ret;
+	return 0;
 }

@@ -38,6 +38,7 @@
 #include <linux/scatterlist.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/user.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
@@ -50,7 +51,9 @@
 struct phyr_region {
 	struct phyr_list list;
 	struct dma_buf *dmabuf;
+	struct inode *inode;		/* of its file, held: the file may go before */
 	struct mm_struct *mm;		/* whose memory it counts as; NULL if imported */
+	struct user_struct *locked_user;	/* and which user's, if anybody's */
 	struct phyr_source source;	/* without a dma-buf if not */
 	unsigned long pages;
 	unsigned int in_page;		/* offset of the first byte in its page */
@@ -58,9 +61,9 @@ struct phyr_region {
 	struct phyr_user user;
 	struct mutex lock;		/* of maps */
 	struct list_head maps;
+	atomic_t nr_maps;		/* importers' mappings that are not over */
 	wait_queue_head_t unmapped;	/* all of them */
 	struct list_head entry;		/* in regions */
-	u64 inode;			/* of the dma-buf */
 	pid_t pid;			/* who pinned it */
 	char comm[TASK_COMM_LEN];
 };
@@ -77,16 +80,49 @@ static LIST_HEAD(regions);
 static u64 nr_regions, nr_pages;
 static DEFINE_MUTEX(regions_lock);
 
-/* Accounting: pages of RLIMIT_MEMLOCK, as RDMA counts them */
+/*
+ * Accounting: pages of RLIMIT_MEMLOCK.  They count as the process's, as RDMA has it,
+ * and as the user's, as io_uring has it: a region may outlive the process.
+ */
+
+static unsigned long memlock_pages(void)
+{
+	return rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
+}
+
+static int region_account_user(struct phyr_region *region)
+{
+	struct user_struct *user = current_user();
+	unsigned long total = atomic_long_add_return(region->pages, &user->locked_vm);
+
+	if (total > memlock_pages()) {
+		atomic_long_sub(region->pages, &user->locked_vm);
+		return capable(CAP_IPC_LOCK) ? 0 : -ENOMEM;
+	}
+	region->locked_user = get_uid(user);
+	return 0;
+}
+
+static void region_unaccount_user(struct phyr_region *region)
+{
+	if (!region->locked_user)
+		return;
+	atomic_long_sub(region->pages, &region->locked_user->locked_vm);
+	free_uid(region->locked_user);
+}
 
 static int region_account(struct phyr_region *region)
 {
-	unsigned long limit = rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
 	u64 total = atomic64_add_return(region->pages, &current->mm->pinned_vm);
+	int ret;
 
-	if (total > limit && !capable(CAP_IPC_LOCK)) {
+	if (total > memlock_pages() && !capable(CAP_IPC_LOCK))
+		ret = -ENOMEM;
+	else
+		ret = region_account_user(region);
+	if (ret) {
 		atomic64_sub(region->pages, &current->mm->pinned_vm);
-		return -ENOMEM;
+		return ret;
 	}
 	region->mm = current->mm;
 	mmgrab(region->mm);
@@ -95,6 +131,7 @@ static int region_account(struct phyr_region *region)
 
 static void region_unaccount(struct phyr_region *region)
 {
+	region_unaccount_user(region);
 	atomic64_sub(region->pages, &region->mm->pinned_vm);
 	mmdrop(region->mm);
 }
@@ -116,14 +153,23 @@ static int region_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *atta
  * A region does not move, pinned or not.  But an exporter that says nothing of it is
  * taken for an old one by older kernels, and mapped from attaching to detaching,
  * whatever the importer does.
+ *
+ * There an importer that cannot be told is known only by its pins, so these are counted.
  */
 static int region_hold(struct dma_buf_attachment *attach)
 {
+	struct phyr_region *region = attach->dmabuf->priv;
+	unsigned long pins = (unsigned long)attach->priv;
+
+	if (phyr_list_kinds(&region->list) & BIT(PHYR_MMIO) && pins >= DMA_BUF_PINS_REVOCABLE)
+		return -EOPNOTSUPP;
+	attach->priv = (void *)(pins + 1);
 	return 0;
 }
 
 static void region_unhold(struct dma_buf_attachment *attach)
 {
+	attach->priv = (void *)((unsigned long)attach->priv - 1);
 }
 
 /* Importers are told of a revocation by region_revoke(), before their mappings are. */
@@ -157,6 +203,7 @@ static struct sg_table *region_map(struct dma_buf_attachment *attach,
 	mutex_lock(&region->lock);
 	list_add(&map->entry, &region->maps);
 	mutex_unlock(&region->lock);
+	atomic_inc(&region->nr_maps);
 	return &map->sgt;
 unmap:
 	sg_unmap_phyrs(map->sg);
@@ -177,7 +224,8 @@ static void region_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt
 	sg_free_table(&map->sgt);
 	sg_unmap_phyrs(map->sg);
 	kfree(map);
-	wake_up_all(&region->unmapped);
+	if (atomic_dec_and_test(&region->nr_maps))
+		wake_up_all(&region->unmapped);
 }
 
 /* The CPU */
@@ -301,6 +349,7 @@ static struct page **region_page_array(struct phyr_region *region)
 	phyr_list_for_each(&region->list, it, phyr) {
 		for (pfn = PHYS_PFN(phyr.addr); pfn <= PHYS_PFN(phyr.addr + phyr.len - 1); pfn++)
 			pages[n++] = pfn_to_page(pfn);
+		cond_resched();
 	}
 	return pages;
 }
@@ -311,8 +360,8 @@ static int region_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 	struct page **pages;
 	void *addr;
 
-	if (iosys_map_is_set(&region->source.map)) {
-		iosys_map_set_vaddr(map, region->source.map.vaddr + region->source.offset);
+	if (iosys_map_is_set(&region->source.mapped.map)) {
+		iosys_map_set_vaddr(map, region->source.mapped.map.vaddr + region->source.offset);
 		return 0;
 	}
 	pages = region_page_array(region);
@@ -330,21 +379,11 @@ static void region_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
 {
 	struct phyr_region *region = dmabuf->priv;
 
-	if (!iosys_map_is_set(&region->source.map))
+	if (!iosys_map_is_set(&region->source.mapped.map))
 		vunmap(map->vaddr - region->in_page);
 }
 
 /* The end of the memory, before the end of the region */
-
-static bool region_unmapped(struct phyr_region *region)
-{
-	bool empty;
-
-	mutex_lock(&region->lock);
-	empty = list_empty(&region->maps);
-	mutex_unlock(&region->lock);
-	return empty;
-}
 
 /*
  * No new mapping is made any more.  Importers may go on until their fences have
@@ -354,18 +393,14 @@ static void region_revoke(struct phyr_user *user)
 {
 	struct phyr_region *region = container_of(user, struct phyr_region, user);
 	struct dma_buf *dmabuf = region->dmabuf;
-	struct file *file = get_file_active(&dmabuf->file);
 
-	if (!file)	/* it is being released: nobody has it any more */
-		return;
-	unmap_mapping_range(file->f_mapping, 0, 0, true);
+	unmap_mapping_range(region->inode->i_mapping, 0, 0, true);
 	dma_resv_lock(dmabuf->resv, NULL);
 	dma_buf_invalidate_mappings(dmabuf);
 	dma_resv_wait_timeout(dmabuf->resv, DMA_RESV_USAGE_BOOKKEEP, false,
 			      MAX_SCHEDULE_TIMEOUT);
 	dma_resv_unlock(dmabuf->resv);
-	wait_event(region->unmapped, region_unmapped(region));
-	fput(file);
+	wait_event(region->unmapped, !atomic_read_acquire(&region->nr_maps));
 }
 
 /* Life */
@@ -390,7 +425,8 @@ static unsigned long region_pins(const struct phyr_region *region)
 /* A region that a descriptor may lead to. */
 static void region_show_up(struct phyr_region *region)
 {
-	region->inode = file_inode(region->dmabuf->file)->i_ino;
+	region->inode = file_inode(region->dmabuf->file);
+	ihold(region->inode);
 	region->pid = task_tgid_nr(current);
 	get_task_comm(region->comm, current);
 	mutex_lock(&regions_lock);
@@ -410,6 +446,7 @@ static void region_release(struct dma_buf *dmabuf)
 	nr_pages -= region_pins(region);
 	mutex_unlock(&regions_lock);
 	phyr_list_unuse(&region->list, &region->user);
+	iput(region->inode);
 	region_free(region);
 }
 
@@ -694,15 +731,11 @@ static const char *region_state(const struct phyr_region *region)
 /* The number of the dma-buf is that of /proc/PID/fdinfo and the bufinfo of dma-buf. */
 static void region_show(struct seq_file *m, struct phyr_region *region)
 {
-	unsigned int maps;
-
-	mutex_lock(&region->lock);
-	maps = list_count_nodes(&region->maps);
-	mutex_unlock(&region->lock);
-	seq_printf(m, "%llu %d %llu %lu %lu ", region->inode, region->pid,
+	seq_printf(m, "%llu %d %llu %lu %lu ", (u64)region->inode->i_ino, region->pid,
 		   phyr_list_len(&region->list), region->pages, phyr_list_nr(&region->list));
 	show_kinds(m, phyr_list_kinds(&region->list));
-	seq_printf(m, " %s %s %u ", region->write ? "rw" : "ro", region_state(region), maps);
+	seq_printf(m, " %s %s %d ", region->write ? "rw" : "ro", region_state(region),
+		   atomic_read(&region->nr_maps));
 	seq_escape(m, region->comm, " \t\n\\");
 	seq_putc(m, '\n');
 }

@@ -88,8 +88,9 @@ static int map_region(struct edu_file *file, const struct edu_map *map)
 }
 
 /*
- * What is pinned does not move, so this is the end of the memory.  The exporter
- * holds the dma-buf's lock.
+ * The memory goes, or moves: either way these addresses are over, and the program has
+ * to map it again.  The exporter holds the dma-buf's lock.  A driver that can do this
+ * does not pin.
  */
 static void edu_invalidate(struct dma_buf_attachment *attach)
 {
@@ -112,16 +113,10 @@ static const struct dma_buf_attach_ops edu_attach_ops = {
 
 static int map_attachment(struct edu_file *file, struct dma_buf_attachment *attach)
 {
-	struct sg_table *sgt;
-	int ret = dma_buf_pin(attach);
+	struct sg_table *sgt = dma_buf_map_attachment(attach, file->dir);
 
-	if (ret)
-		return ret;
-	sgt = dma_buf_map_attachment(attach, file->dir);
-	if (IS_ERR(sgt)) {
-		dma_buf_unpin(attach);
+	if (IS_ERR(sgt))
 		return PTR_ERR(sgt);
-	}
 	file->attach = attach;
 	file->sgt = sgt;
 	file->nents = sgt->nents;
@@ -159,7 +154,6 @@ static void unmap_dmabuf(struct edu_file *file)
 
 	dma_resv_lock(dmabuf->resv, NULL);
 	edu_invalidate(file->attach);
-	dma_buf_unpin(file->attach);
 	dma_resv_unlock(dmabuf->resv);
 	dma_buf_detach(dmabuf, file->attach);
 	dma_buf_put(dmabuf);

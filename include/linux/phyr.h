@@ -10,10 +10,13 @@
 #define _LINUX_PHYR_H
 
 #include <linux/dma-direction.h>
+#include <linux/iosys-map.h>
 #include <linux/phyr_list.h>
 #include <linux/types.h>
 
 struct device;
+struct dma_buf;
+struct dma_buf_attachment;
 struct mm_struct;
 struct sg_table;
 
@@ -64,9 +67,23 @@ void phyr_region_put(struct phyr_region *region);
 const struct phyr_list *phyr_region_list(const struct phyr_region *region);
 bool phyr_region_writable(const struct phyr_region *region);
 
+/* Somebody else's dma-buf: kernel/import.c */
+
+/**
+ * struct phyr_dmabuf_map - a dma-buf that is held in place and mapped for the kernel
+ * @attach: what holds it
+ * @map: the mapping of all of it
+ */
+struct phyr_dmabuf_map {
+	struct dma_buf_attachment *attach;
+	struct iosys_map map;
+};
+
+int phyr_dmabuf_map(struct phyr_dmabuf_map *dm, struct dma_buf *dmabuf);
+void phyr_dmabuf_unmap(struct phyr_dmabuf_map *dm);
+
 /* Access by the CPU: kernel/access.c */
 
-struct iosys_map;
 struct phyr_access;
 
 struct phyr_access *phyr_access_get(const struct phyr_list *list);

@@ -257,6 +257,50 @@ static void test_slices(void **state)
 	release(addr, SIZE);
 }
 
+/*
+ * A mapping does not keep every exporter's buffer where it is: it is attached as well,
+ * and pinned if it can be moved.
+ */
+static void check_held(int driver, int buf, unsigned int pinned, unsigned int nr)
+{
+	struct pt_dmabuf state = driver_export_state(driver, buf);
+
+	assert_int_equal(state.attached, nr);
+	assert_int_equal(state.pinned, pinned * nr);
+	assert_int_equal(state.mapped, nr != 0);
+}
+
+static void test_held_in_place(void **state)
+{
+	static const unsigned int flags[] = { PT_WRITE, PT_WRITE | PT_MOVABLE, PT_MOVABLE, 0 };
+	int driver = driver_open();
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+		int buf = driver_export(driver, SIZE, flags[i]), a, b, c;
+		unsigned int pinned = !!(flags[i] & PT_MOVABLE);
+
+		check_held(driver, buf, pinned, 0);
+		a = import(buf, PAGE, 2 * PAGE, flags[i] & PT_WRITE ? PHYR_PIN_WRITE : 0);
+		check_held(driver, buf, pinned, 1);
+		b = import(buf, 0, 0, 0);
+		c = import(a, PAGE, PAGE, 0);
+		check_held(driver, buf, pinned, 3);
+		close(a);
+		check_held(driver, buf, pinned, 2);
+		close(b);
+		check_held(driver, buf, pinned, 1);
+		close(c);
+		check_held(driver, buf, pinned, 0);
+		if (!(flags[i] & PT_WRITE))
+			assert_int_equal(phyr_import(dev, buf, 0, 0, PHYR_PIN_WRITE), -EACCES);
+		assert_int_equal(phyr_import(dev, buf, 0, SIZE + 1, 0), -EINVAL);
+		check_held(driver, buf, pinned, 0);
+		close(buf);
+	}
+	close(driver);
+}
+
 /* Only whole pages, only of the slice. */
 static void test_mapping_of_slices(void **state)
 {
@@ -789,6 +833,7 @@ int main(void)
 		fixture_test(test_udmabuf),
 		fixture_test(test_udmabuf_huge),
 		fixture_test(test_slices),
+		fixture_test(test_held_in_place),
 		fixture_test(test_mapping_of_slices),
 		fixture_test(test_source_closed),
 		fixture_test(test_unprivileged),

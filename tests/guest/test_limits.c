@@ -30,6 +30,8 @@ static unsigned long long regions(void)
 
 /* RLIMIT_MEMLOCK */
 
+static int helper_sock[2];
+
 static void memlock_child(void *arg)
 {
 	char *addr = arg;
@@ -101,6 +103,37 @@ static void memlock_shared_child(void *arg)
 	must(fixture_status("VmPin:") == 0);
 }
 
+static void memlock_helper_child(void *arg)
+{
+	int region = phyr_pin(dev, arg, 768 * KIB, 0);
+
+	must(region >= 0);
+	send_fd(helper_sock[1], region);
+}
+
+/* It is the user's limit as well: those who have gone count, if somebody has the region. */
+static void memlock_user_child(void *arg)
+{
+	pid_t pid;
+	int a, b;
+
+	set_memlock(MIB);
+	become_nobody();
+	must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, helper_sock));
+	pid = child_start(memlock_helper_child, arg);
+	a = receive_fd(helper_sock[0]);
+	child_wait(pid);
+	must(fixture_status("VmPin:") == 0);
+	must(phyr_pin(dev, arg, 256 * KIB + 1, 0) == -ENOMEM);
+	b = phyr_pin(dev, arg, 256 * KIB, 0);
+	must(b >= 0);
+	must(phyr_pin(dev, arg, 1, 0) == -ENOMEM);
+	close(a);
+	a = phyr_pin(dev, arg, 768 * KIB, 0);
+	must(a >= 0);
+	must(fixture_status("VmPin:") == 1024);
+}
+
 /* A privileged process has no limit. */
 static void memlock_root_child(void *arg)
 {
@@ -120,6 +153,7 @@ static void test_memlock(void **state)
 	child_run(memlock_child, addr);
 	child_run(memlock_none_child, addr);
 	child_run(memlock_shared_child, addr);
+	child_run(memlock_user_child, addr);
 	child_run(memlock_root_child, addr);
 	release(addr, 2 * MIB);
 }

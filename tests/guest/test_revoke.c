@@ -4,11 +4,15 @@
  * the CPU, not a device, not a peer; and everybody is told so in the same way.
  */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
+#include <sys/utsname.h>
+#include <time.h>
 
 #include "common/bar.h"
+#include "common/driver.h"
 #include "common/edu.h"
 #include "common/gone.h"
 #include "common/rdma.h"
@@ -323,6 +327,94 @@ static void test_while_pinning(void **state)
 	print_message("# %u pinned before, %u found nothing\n", won, lost);
 }
 
+/* A descriptor that is one in name only keeps a region, but not its file. */
+static void test_file_closed(void **state)
+{
+	char *bar = bar_map(SIZE), path[64];
+	int region = pin(bar, SIZE, PHYR_PIN_WRITE), name, others[64];
+	struct phyr_info info = { .size = sizeof(info) };
+
+	(void)state;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", region);
+	name = open(path, O_PATH | O_CLOEXEC);
+	assert_return_code(name, errno);
+	close(region);
+	assert_int_equal(phyr_info(dev, &info), 0);
+	assert_int_equal(info.regions, 1);
+	/* files that may come to lie where the other one was */
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		others[i] = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	release(bar, SIZE);
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		close(others[i]);
+	close(name);
+}
+
+/* An importer takes its time, as one has to whose device is at work. */
+static void test_late_importer(void **state)
+{
+	char *bar = bar_map(SIZE);
+	int region = pin(bar, SIZE, PHYR_PIN_WRITE), driver = driver_open();
+	struct timespec before, after;
+
+	(void)state;
+	assert_int_equal(driver_attach(driver, region, 0), 0);
+	clock_gettime(CLOCK_MONOTONIC, &before);
+	release(bar, SIZE);
+	clock_gettime(CLOCK_MONOTONIC, &after);
+	assert_true((after.tv_sec - before.tv_sec) * 1000000000LL + after.tv_nsec -
+		    before.tv_nsec >= 150000000);
+	check_revoked(region);
+	driver_detach(driver);
+	assert_int_equal(driver_attach(driver, region, 0), ENODEV);
+	close(driver);
+	close(region);
+}
+
+/*
+ * Until Linux 7.0 an importer that cannot be told has a callback, too; that it pins is
+ * how it is known.
+ */
+static void test_pinning_importer(void **state)
+{
+	char *bar = bar_map(SIZE), *ram = anon(SIZE, RW);
+	int driver = driver_open(), region = pin(ram, SIZE, PHYR_PIN_WRITE);
+	struct utsname name;
+	bool refused;
+
+	(void)state;
+	assert_return_code(uname(&name), errno);
+	refused = strtol(name.release, NULL, 10) < 7;
+	assert_int_equal(driver_attach(driver, region, PT_PIN), 0);
+	driver_detach(driver);
+	close(region);
+	release(ram, SIZE);
+
+	region = pin(bar, SIZE, PHYR_PIN_WRITE);
+	assert_int_equal(driver_attach(driver, region, PT_PIN), refused ? EOPNOTSUPP : 0);
+	driver_detach(driver);
+	assert_int_equal(driver_attach(driver, region, 0), 0);
+	driver_detach(driver);
+	close(driver);
+	close(region);
+	release(bar, SIZE);
+}
+
+/* A region is passed on by its descriptor, not by pinning a mapping of it. */
+static void test_no_chain(void **state)
+{
+	char *bar = bar_map(SIZE), *map;
+	int region = pin(bar, SIZE, PHYR_PIN_WRITE);
+
+	(void)state;
+	map = mmap(NULL, SIZE, RW, MAP_SHARED | MAP_POPULATE, region, 0);
+	assert_ptr_not_equal(map, MAP_FAILED);
+	assert_int_equal(phyr_pin(dev, map, SIZE, PHYR_PIN_WRITE), -EOPNOTSUPP);
+	release(map, SIZE);
+	close(region);
+	release(bar, SIZE);
+}
+
 /* Caching: a mapping of the region has that of the mapping that it came from. */
 static bool log_has(const char *text)
 {
@@ -557,8 +649,10 @@ static void pull_by_vfio(void (*pull)(const struct bar_vfio *v))
 {
 	struct bar_vfio v;
 
-	if (bar_vfio_missing())
-		return;
+	if (bar_vfio_missing()) {
+		print_message("# no VFIO without an IOMMU\n");
+		skip();
+	}
 	bar_vfio_open(&v);
 	check_vfio(&v, pull);
 	bar_vfio_close(&v);
@@ -595,6 +689,10 @@ int main(void)
 		revoke_test(test_device_busy),
 		revoke_test(test_mixture),
 		revoke_test(test_while_pinning),
+		revoke_test(test_file_closed),
+		revoke_test(test_late_importer),
+		revoke_test(test_pinning_importer),
+		revoke_test(test_no_chain),
 		revoke_test(test_caching),
 		revoke_test(test_rdma_peer),
 		revoke_test(test_rdma_region),

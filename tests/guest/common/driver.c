@@ -81,6 +81,34 @@ int driver_gup(int fd, const void *addr, size_t nr, uint64_t *frames, unsigned i
 	return ioctl(fd, PT_IOC_GUP, &gup) ? errno : 0;
 }
 
+int driver_export(int fd, size_t len, unsigned int flags)
+{
+	struct pt_dmabuf d = { .len = len, .flags = flags };
+
+	assert_return_code(ioctl(fd, PT_IOC_EXPORT, &d), errno);
+	return d.fd;
+}
+
+struct pt_dmabuf driver_export_state(int fd, int buf)
+{
+	struct pt_dmabuf d = { .fd = buf };
+
+	assert_return_code(ioctl(fd, PT_IOC_STATE, &d), errno);
+	return d;
+}
+
+int driver_attach(int fd, int buf, unsigned int flags)
+{
+	struct pt_dmabuf d = { .fd = buf, .flags = flags };
+
+	return ioctl(fd, PT_IOC_ATTACH, &d) ? errno : 0;
+}
+
+void driver_detach(int fd)
+{
+	assert_return_code(ioctl(fd, PT_IOC_DETACH), errno);
+}
+
 void driver_unpin(int fd, unsigned int flags)
 {
 	assert_int_equal(ioctl(fd, PT_IOC_UNPIN, (unsigned long)flags), 0);

@@ -28,6 +28,14 @@ int driver_vmap(int fd, int buf_fd, uint64_t offset, void *buf, size_t len, unsi
 /* What GUP pins by itself, page by page; 0 or an errno. */
 int driver_gup(int fd, const void *addr, size_t nr, uint64_t *frames, unsigned int flags);
 
+/* A dma-buf of @len bytes that says who holds it; PT_WRITE, PT_MOVABLE. */
+int driver_export(int fd, size_t len, unsigned int flags);
+struct pt_dmabuf driver_export_state(int fd, int buf);
+
+/* Maps a dma-buf for edu and lets go late, when told to; PT_PIN. 0 or an errno. */
+int driver_attach(int fd, int buf, unsigned int flags);
+void driver_detach(int fd);
+
 void driver_unpin(int fd, unsigned int flags);
 
 /* Maps and checks; the errno of the mapping. Fails the test if a check fails. */

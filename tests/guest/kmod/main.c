@@ -353,6 +353,24 @@ static long pt_ioc_build(void __user *arg)
 	return ret;
 }
 
+static long pt_ioc_dmabuf(struct pt_file *pt, unsigned int cmd, void __user *arg)
+{
+	struct pt_dmabuf d;
+	int ret;
+
+	if (copy_from_user(&d, arg, sizeof(d)))
+		return -EFAULT;
+	if (cmd == PT_IOC_EXPORT)
+		ret = pt_export(&d);
+	else if (cmd == PT_IOC_STATE)
+		ret = pt_export_state(&d);
+	else
+		ret = pt_attach(pt, &d);
+	if (ret)
+		return ret;
+	return copy_to_user(arg, &d, sizeof(d)) ? -EFAULT : 0;
+}
+
 static long pt_command(struct pt_file *pt, unsigned int cmd, unsigned long arg)
 {
 	void __user *user = (void __user *)arg;
@@ -374,6 +392,13 @@ static long pt_command(struct pt_file *pt, unsigned int cmd, unsigned long arg)
 		return pt_gup(user);
 	case PT_IOC_BUILD:
 		return pt_ioc_build(user);
+	case PT_IOC_EXPORT:
+	case PT_IOC_STATE:
+	case PT_IOC_ATTACH:
+		return pt_ioc_dmabuf(pt, cmd, user);
+	case PT_IOC_DETACH:
+		pt_detach(pt);
+		return 0;
 	case PT_IOC_UNPIN:
 		return pt_unpin(pt, arg);
 	default:
@@ -413,6 +438,7 @@ static int pt_release(struct inode *inode, struct file *filp)
 {
 	struct pt_file *pt = filp->private_data;
 
+	pt_detach(pt);
 	array_unpin(pt, 0);
 	unpin_user_phyr_list(&pt->list, false);
 	vfree(pt->phyrs);

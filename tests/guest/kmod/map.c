@@ -275,6 +275,17 @@ static int map_for_platform(struct pt_file *pt, struct pt_map *map)
 	return ret;
 }
 
+/* The edu device, held, if its driver has it; or NULL. */
+struct pci_dev *pt_edu(void)
+{
+	struct pci_dev *edu = pci_get_device(0x1234, 0x11e8, NULL);
+
+	if (!edu || edu->dev.driver)
+		return edu;
+	pci_dev_put(edu);
+	return NULL;
+}
+
 int pt_map(struct pt_file *pt, struct pt_map *map)
 {
 	struct pci_dev *edu;
@@ -282,8 +293,8 @@ int pt_map(struct pt_file *pt, struct pt_map *map)
 
 	if (map->flags & PT_PLATFORM)
 		return map_for_platform(pt, map);
-	edu = pci_get_device(0x1234, 0x11e8, NULL);
-	if (edu && edu->dev.driver)
+	edu = pt_edu();
+	if (edu)
 		ret = map_for(&edu->dev, pt, map);
 	pci_dev_put(edu);
 	return ret;

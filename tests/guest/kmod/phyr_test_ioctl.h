@@ -20,6 +20,8 @@
 #define PT_P2P		(1u << 8)	/* FOLL_PCI_P2PDMA */
 #define PT_PLATFORM	(1u << 9)	/* PT_IOC_MAP: for a device that is not PCI's */
 #define PT_BARE		(1u << 7)	/* PT_IOC_VMAP: call the exporter, not dma-buf */
+#define PT_MOVABLE	(1u << 10)	/* PT_IOC_EXPORT: a buffer that can be pinned */
+#define PT_PIN		(1u << 11)	/* PT_IOC_ATTACH: an importer that pins */
 
 /**
  * struct pt_pin - PT_IOC_ARRAY, PT_IOC_APPEND
@@ -135,6 +137,29 @@ struct pt_build {
 	__u32 reserved;
 };
 
+/**
+ * struct pt_dmabuf - PT_IOC_EXPORT, PT_IOC_STATE, PT_IOC_ATTACH
+ * @len: PT_IOC_EXPORT: length in bytes
+ * @fd: the dma-buf; PT_IOC_EXPORT: out
+ * @flags: PT_WRITE, PT_MOVABLE, PT_PIN
+ * @attached: PT_IOC_STATE: out: how many importers the exporter knows of
+ * @pinned: PT_IOC_STATE: out: how many have pinned its buffer
+ * @mapped: PT_IOC_STATE: out: how often the kernel has mapped it
+ * @reserved: not used
+ *
+ * PT_IOC_ATTACH maps it for edu, as an importer that lets go a fifth of a second after
+ * it was told to; until PT_IOC_DETACH, or until the file is closed.
+ */
+struct pt_dmabuf {
+	__u64 len;
+	__s32 fd;
+	__u32 flags;
+	__u32 attached;
+	__u32 pinned;
+	__u32 mapped;
+	__u32 reserved;
+};
+
 #define PT_IOC_ARRAY	_IOWR(0xF2, 0, struct pt_pin)
 #define PT_IOC_APPEND	_IOWR(0xF2, 1, struct pt_pin)
 #define PT_IOC_RANGES	_IOWR(0xF2, 2, struct pt_ranges)
@@ -143,6 +168,10 @@ struct pt_build {
 #define PT_IOC_VMAP	_IOWR(0xF2, 6, struct pt_copy)
 #define PT_IOC_GUP	_IOW(0xF2, 7, struct pt_gup)
 #define PT_IOC_BUILD	_IOWR(0xF2, 8, struct pt_build)
+#define PT_IOC_EXPORT	_IOWR(0xF2, 9, struct pt_dmabuf)
+#define PT_IOC_STATE	_IOWR(0xF2, 10, struct pt_dmabuf)
+#define PT_IOC_ATTACH	_IOWR(0xF2, 11, struct pt_dmabuf)
+#define PT_IOC_DETACH	_IO(0xF2, 12)
 #define PT_IOC_UNPIN	_IO(0xF2, 5)	/* argument: PT_DIRTY, PT_HALVES, PT_ARRAY */
 
 #endif
