@@ -6,7 +6,6 @@
 #define PHYR_RDMA_COMPAT_H
 
 #include <linux/dma-buf.h>
-#include <linux/iosys-map.h>
 #include <linux/mm.h>
 #include <linux/version.h>
 #include <rdma/ib_umem.h>
@@ -55,24 +54,12 @@ static inline void umem_set_attrs(struct ib_umem *umem, unsigned long attrs)
 }
 #endif
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
-/* udmabuf's vmap() has the first page of a large folio in place of each page of it. */
-static inline bool dmabuf_vmap_is_right(const struct dma_buf *dmabuf, const struct iosys_map *map)
-{
-	size_t at;
-
-	if (map->is_iomem || !is_vmalloc_addr(map->vaddr) || strcmp(dmabuf->exp_name, "udmabuf"))
-		return true;
-	for (at = 0; at < dmabuf->size; at += PAGE_SIZE)
-		if (PageCompound(vmalloc_to_page(map->vaddr + at)))
-			return false;
-	return true;
-}
-#else
-static inline bool dmabuf_vmap_is_right(const struct dma_buf *dmabuf, const struct iosys_map *map)
-{
-	return true;
-}
+/* The calls that register a program's memory, as ib_uverbs names them. */
+#define UVERBS_REG_DMABUF_MR	ib_uverbs_handler_UVERBS_METHOD_REG_DMABUF_MR
+int UVERBS_REG_DMABUF_MR(struct uverbs_attr_bundle *attrs);
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)
+#define UVERBS_REG_MR		ib_uverbs_handler_UVERBS_METHOD_REG_MR
+int UVERBS_REG_MR(struct uverbs_attr_bundle *attrs);
 #endif
 
 void __ib_umem_release(struct ib_device *device, struct ib_umem *umem, int dirty);

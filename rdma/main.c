@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * phyr_rdma.ko: load, unload, and soft RoCE's coming and going.
+ * phyr_rdma.ko: load, unload, and the coming and going of what it replaces.
  *
  * While it is loaded, ibv_reg_mr() is a different call.  It stays as long as a
  * region needs it: then "modprobe -r" says that it is in use.
@@ -14,10 +14,7 @@
 #include "hook.h"
 #include "umem.h"
 
-#define RXE	"rdma_rxe"
-
-static DEFINE_MUTEX(rxe_lock);
-static bool rxe_hooked;
+static DEFINE_MUTEX(parts_lock);
 
 static int live_get(char *buffer, const struct kernel_param *kp)
 {
@@ -30,55 +27,122 @@ static const struct kernel_param_ops live_ops = {
 module_param_cb(regions, &live_ops, NULL, 0444);
 MODULE_PARM_DESC(regions, "memory regions that hold this module now");
 
-static int rxe_came(void)
-{
-	int ret;
+/**
+ * struct part - what is replaced in a module that comes and goes
+ * @module: its name
+ * @symbol: any function of it tells whether it is there, as a module or built in
+ * @hook: called when it is there
+ * @unhook: called when it goes
+ * @hooked: whether it is replaced now
+ */
+struct part {
+	const char *module;
+	const char *symbol;
+	int (*hook)(void);
+	void (*unhook)(void);
+	bool hooked;
+};
 
-	mutex_lock(&rxe_lock);
-	ret = phyr_rxe_hook();
-	if (!ret) {
-		ret = phyr_rxe_dmabuf_hook();
-		if (ret)
-			phyr_rxe_unhook();
-	}
-	rxe_hooked = !ret;
-	mutex_unlock(&rxe_lock);
+static int rxe_hook(void)
+{
+	int ret = phyr_rxe_hook();
+
+	if (ret)
+		return ret;
+	ret = phyr_rxe_dmabuf_hook();
+	if (ret)
+		phyr_rxe_unhook();
 	return ret;
 }
 
-static void rxe_went(void)
+static void rxe_unhook(void)
 {
-	mutex_lock(&rxe_lock);
-	if (rxe_hooked) {
-		phyr_rxe_dmabuf_unhook();
-		phyr_rxe_unhook();
+	phyr_rxe_dmabuf_unhook();
+	phyr_rxe_unhook();
+}
+
+/* In this order: rxe's dma-bufs need the other one, where that is there. */
+static struct part parts[] = {
+	{
+		.module = "ib_uverbs",
+		.symbol = "ib_uverbs_handler_UVERBS_METHOD_REG_DMABUF_MR",
+		.hook = phyr_uverbs_hook,
+		.unhook = phyr_uverbs_unhook,
+	}, {
+		.module = "rdma_rxe",
+		.symbol = "rxe_mr_init_user",
+		.hook = rxe_hook,
+		.unhook = rxe_unhook,
+	},
+};
+
+/* It may come while this module does: then both say so. */
+static int part_came(struct part *part)
+{
+	int ret = 0;
+
+	mutex_lock(&parts_lock);
+	if (!part->hooked) {
+		ret = part->hook();
+		part->hooked = !ret;
 	}
-	rxe_hooked = false;
-	mutex_unlock(&rxe_lock);
+	mutex_unlock(&parts_lock);
+	return ret;
+}
+
+static void part_went(struct part *part)
+{
+	mutex_lock(&parts_lock);
+	if (part->hooked)
+		part->unhook();
+	part->hooked = false;
+	mutex_unlock(&parts_lock);
+}
+
+/* All that are there. */
+static int parts_hook(void)
+{
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < ARRAY_SIZE(parts); i++) {
+		if (!hook_lookup(parts[i].module, parts[i].symbol))
+			continue;
+		ret = part_came(&parts[i]);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static void parts_unhook(void)
+{
+	unsigned int i = ARRAY_SIZE(parts);
+
+	while (i--)
+		part_went(&parts[i]);
 }
 
 static int module_event(struct notifier_block *nb, unsigned long event, void *data)
 {
 	const struct module *mod = data;
+	unsigned int i;
 
-	if (strcmp(mod->name, RXE))
-		return NOTIFY_DONE;
-	if (event == MODULE_STATE_COMING && rxe_came())
-		pr_warn("phyr_rdma: " RXE " stays as it is\n");
-	if (event == MODULE_STATE_GOING)
-		rxe_went();
-	return NOTIFY_OK;
+	for (i = 0; i < ARRAY_SIZE(parts); i++) {
+		if (strcmp(mod->name, parts[i].module))
+			continue;
+		if (event == MODULE_STATE_COMING && part_came(&parts[i]))
+			pr_warn("phyr_rdma: %s stays as it is\n", mod->name);
+		if (event == MODULE_STATE_GOING)
+			part_went(&parts[i]);
+		return NOTIFY_OK;
+	}
+	return NOTIFY_DONE;
 }
 
 static struct notifier_block module_nb = {
 	.notifier_call = module_event,
 };
-
-/* Any function of it tells whether it is there, as a module or built in. */
-static bool rxe_is_there(void)
-{
-	return hook_lookup(RXE, "rxe_mr_init_user");
-}
 
 static int __init phyr_rdma_init(void)
 {
@@ -91,11 +155,13 @@ static int __init phyr_rdma_init(void)
 	ret = register_module_notifier(&module_nb);
 	if (ret)
 		goto unhook;
-	if (rxe_is_there())
-		ret = rxe_came();
-	if (!ret)
+	ret = parts_hook();
+	if (!ret) {
+		phyr_umem_begin();
 		return 0;
+	}
 	unregister_module_notifier(&module_nb);
+	parts_unhook();
 unhook:
 	phyr_umem_unhook();
 	hook_drain();
@@ -105,7 +171,7 @@ unhook:
 static void __exit phyr_rdma_exit(void)
 {
 	unregister_module_notifier(&module_nb);
-	rxe_went();
+	parts_unhook();
 	phyr_umem_unhook();
 	hook_drain();
 }

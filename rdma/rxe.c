@@ -105,7 +105,7 @@ static int replacement_rxe_mr_init_user(struct rxe_dev *rxe, u64 start, u64 leng
 	int ret;
 
 	hook_enter();
-	if (try_module_get(THIS_MODULE))
+	if (phyr_umem_get_module())
 		ret = mr_init_user(rxe, start, length, access, mr);
 	else
 		ret = stock(rxe_mr_init_user)(rxe, start, length, access, mr);
@@ -144,7 +144,7 @@ static size_t mr_map(const struct phyr_umem *pu, u64 offset, struct iosys_map *m
 {
 	if (pu->access)
 		return phyr_access_map(pu->access, offset, map);
-	*map = pu->vmap;
+	*map = pu->mapped.map;
 	iosys_map_incr(map, offset);
 	return pu->dmabuf->size - offset;
 }
@@ -152,7 +152,7 @@ static size_t mr_map(const struct phyr_umem *pu, u64 offset, struct iosys_map *m
 static void vmap_copy(const struct phyr_umem *pu, u64 offset, void *addr, unsigned int length,
 		      bool write)
 {
-	struct iosys_map map = pu->vmap;
+	struct iosys_map map = pu->mapped.map;
 
 	if (write)
 		iosys_map_memcpy_to(&map, offset, addr, length);
@@ -249,18 +249,25 @@ static void word_leave(const struct phyr_umem *pu, int idx)
 		mr_leave(pu, idx);
 }
 
+static unsigned long map_address(const struct iosys_map *map)
+{
+	return map->is_iomem ? (unsigned long)map->vaddr_iomem : (unsigned long)map->vaddr;
+}
+
 static int mr_word(const struct rxe_mr *mr, const struct phyr_umem *pu, u64 iova,
 		   struct iosys_map *map)
 {
 	u64 offset;
+	size_t n;
 
 	if (!mr_offset(mr, pu, iova, sizeof(u64), &offset))
 		return RESPST_ERR_RKEY_VIOLATION;
-	if (offset & (sizeof(u64) - 1))
-		return RESPST_ERR_MISALIGNED_ATOMIC;
-	if (mr_map(pu, offset, map) < sizeof(u64))
+	n = mr_map(pu, offset, map);
+	if (!n)
 		return RESPST_ERR_RKEY_VIOLATION;
-	return RESPST_NONE;
+	if (!IS_ALIGNED(map_address(map), sizeof(u64)))
+		return RESPST_ERR_MISALIGNED_ATOMIC;
+	return n < sizeof(u64) ? RESPST_ERR_RKEY_VIOLATION : RESPST_NONE;
 }
 
 static u64 word_read(const struct iosys_map *map)

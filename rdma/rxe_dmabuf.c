@@ -77,7 +77,7 @@ static struct ib_mr *reg_user_mr_dmabuf(struct ib_pd *pd, u64 offset, u64 length
 	struct ib_mr *mr = ERR_PTR(-EOPNOTSUPP);
 
 	hook_enter();
-	if (!DMAH_GIVEN && try_module_get(THIS_MODULE)) {
+	if (!DMAH_GIVEN && phyr_umem_get_module()) {
 		mr = reg_dmabuf(pd, offset, length, iova, fd, access);
 		if (IS_ERR(mr))
 			module_put(THIS_MODULE);
@@ -96,7 +96,9 @@ static int client_add(struct ib_device *device)
 
 static void client_remove(struct ib_device *device, void *client_data)
 {
+	phyr_uverbs_stop();
 	WRITE_ONCE(device->ops.reg_user_mr_dmabuf, NULL);
+	phyr_uverbs_go();
 }
 
 static struct ib_client client = {

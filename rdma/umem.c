@@ -26,6 +26,7 @@ HOOK(UMEM_MODULE, ib_umem_copy_from);
 /* An ib_umem that leads here in the field for appending, which is over, is ours. */
 static struct scatterlist umem_mark;
 static atomic_long_t umem_live;
+static bool umem_begun;
 
 /**
  * phyr_umem_of - the phyrs of an ib_umem
@@ -49,6 +50,27 @@ struct phyr_umem *phyr_umem_of(const struct ib_umem *umem)
 unsigned long phyr_umem_live(void)
 {
 	return atomic_long_read(&umem_live);
+}
+
+/**
+ * phyr_umem_begin - let regions be made by phyrs, after all hooks are in place
+ */
+void phyr_umem_begin(void)
+{
+	WRITE_ONCE(umem_begun, true);
+}
+
+/**
+ * phyr_umem_get_module - may a region be made that needs this module
+ *
+ * Not while it is being loaded: that may still fail.
+ *
+ * Context: any.
+ * Return: true with a reference to this module.
+ */
+bool phyr_umem_get_module(void)
+{
+	return READ_ONCE(umem_begun) && try_module_get(THIS_MODULE);
 }
 
 /* The caller's reference to this module is the ib_umem's from now on. */
@@ -204,28 +226,25 @@ static int dmabuf_take_region(struct phyr_umem *pu, struct phyr_region *region, 
 }
 
 /* Anybody else's is mapped as a whole by its exporter. */
-static int dmabuf_take_vmap(struct phyr_umem *pu, struct dma_buf *dmabuf, u64 offset, u64 size)
+static int dmabuf_take_mapped(struct phyr_umem *pu, struct dma_buf *dmabuf, u64 offset, u64 size)
 {
 	int ret;
 
 	if (offset > dmabuf->size || size > dmabuf->size - offset)
 		return -EINVAL;
+	/* nobody gets more out of a dma-buf than its descriptor is good for */
+	if (pu->umem.writable && !(dmabuf->file->f_mode & FMODE_WRITE))
+		return -EACCES;
 	ret = dma_buf_begin_cpu_access(dmabuf, DMA_BIDIRECTIONAL);
 	if (ret)
 		return ret;
-	ret = dma_buf_vmap_unlocked(dmabuf, &pu->vmap);
-	if (ret)
-		goto end_access;
-	ret = -EOPNOTSUPP;
-	if (!dmabuf_vmap_is_right(dmabuf, &pu->vmap))
-		goto vunmap;
+	ret = phyr_dmabuf_map(&pu->mapped, dmabuf);
+	if (ret) {
+		dma_buf_end_cpu_access(dmabuf, DMA_BIDIRECTIONAL);
+		return ret;
+	}
 	pu->dmabuf = dmabuf;
 	return 0;
-vunmap:
-	dma_buf_vunmap_unlocked(dmabuf, &pu->vmap);
-end_access:
-	dma_buf_end_cpu_access(dmabuf, DMA_BIDIRECTIONAL);
-	return ret;
 }
 
 static int dmabuf_take(struct phyr_umem *pu, u64 offset, u64 size, int fd)
@@ -243,7 +262,7 @@ static int dmabuf_take(struct phyr_umem *pu, u64 offset, u64 size, int fd)
 	dmabuf = dma_buf_get(fd);
 	if (IS_ERR(dmabuf))
 		return PTR_ERR(dmabuf);
-	ret = dmabuf_take_vmap(pu, dmabuf, offset, size);
+	ret = dmabuf_take_mapped(pu, dmabuf, offset, size);
 	if (ret)
 		dma_buf_put(dmabuf);
 	return ret;
@@ -261,8 +280,8 @@ static int dmabuf_take(struct phyr_umem *pu, u64 offset, u64 size, int fd)
  * which goes with the memory.
  * Return: the memory, for ib_umem_release() of its ib_umem; or an ERR_PTR() of
  * -EBADF or -EINVAL for what is no dma-buf, -EINVAL for a range outside of it,
- * -EACCES for writing to a region that was pinned for reading, -ENOMEM, and
- * what its exporter says when it is to be mapped.
+ * -EACCES for writing to a region that was pinned for reading, or to a dma-buf that
+ * is open for reading, -ENOMEM, and what phyr_dmabuf_map() answers.
  */
 struct phyr_umem *phyr_umem_dmabuf(struct ib_device *device, u64 offset, u64 size, int fd,
 				   int access)
@@ -303,8 +322,10 @@ static int table_alloc(struct phyr_umem *pu, unsigned int max)
 	u64 nr = 0;
 	int ret;
 
-	phyr_list_for_each(&pu->list, it, phyr)
+	phyr_list_for_each(&pu->list, it, phyr) {
 		nr += DIV_ROUND_UP_ULL(phyr.len, max);
+		cond_resched();
+	}
 	if (nr > UINT_MAX)
 		return -EINVAL;
 	ret = sg_alloc_table(&table->sgt, nr, GFP_KERNEL);
@@ -325,6 +346,7 @@ static void table_fill(struct phyr_umem *pu, unsigned int max)
 			len = min_t(size_t, phyr.len, max);
 			sg_set_page(s, pfn_to_page(PHYS_PFN(phyr.addr)), len, 0);
 		}
+		cond_resched();
 	}
 }
 
@@ -401,7 +423,7 @@ replacement_of(UMEM_GET)(struct ib_device *device, unsigned long addr, size_t si
 	struct ib_umem *umem;
 
 	hook_enter();
-	if (!try_module_get(THIS_MODULE)) {
+	if (!phyr_umem_get_module()) {
 		umem = stock(UMEM_GET)(device, addr, size, access);
 	} else {
 		umem = umem_get(device, addr, size, access);
@@ -426,7 +448,7 @@ static void umem_release(struct phyr_umem *pu, int dirty)
 	if (pu->region)
 		phyr_region_put(pu->region);
 	if (pu->dmabuf) {
-		dma_buf_vunmap_unlocked(pu->dmabuf, &pu->vmap);
+		phyr_dmabuf_unmap(&pu->mapped);
 		dma_buf_end_cpu_access(pu->dmabuf, DMA_BIDIRECTIONAL);
 		dma_buf_put(pu->dmabuf);
 	}

@@ -4,7 +4,6 @@
 #define PHYR_RDMA_UMEM_H
 
 #include <linux/dma-buf.h>
-#include <linux/iosys-map.h>
 #include <linux/phyr.h>
 
 #include "compat.h"
@@ -18,7 +17,7 @@
  * @sg: for a device, where some of the memory has no struct page
  * @region: of /dev/phyr, if the memory came as one
  * @dmabuf: of somebody else, if it came as that
- * @vmap: all of @dmabuf
+ * @mapped: all of @dmabuf
  */
 struct phyr_umem {
 	struct ib_umem umem;
@@ -28,7 +27,7 @@ struct phyr_umem {
 	struct sg_phyrs *sg;
 	struct phyr_region *region;
 	struct dma_buf *dmabuf;
-	struct iosys_map vmap;
+	struct phyr_dmabuf_map mapped;
 };
 
 /* umem.c */
@@ -38,8 +37,16 @@ struct phyr_umem *phyr_umem_pin(struct ib_device *device, unsigned long addr, si
 struct phyr_umem *phyr_umem_dmabuf(struct ib_device *device, u64 offset, u64 size, int fd,
 				   int access);
 unsigned long phyr_umem_live(void);
+void phyr_umem_begin(void);
+bool phyr_umem_get_module(void);
 int phyr_umem_hook(void);
 void phyr_umem_unhook(void);
+
+/* uverbs.c */
+int phyr_uverbs_hook(void);
+void phyr_uverbs_unhook(void);
+void phyr_uverbs_stop(void);
+void phyr_uverbs_go(void);
 
 /* rxe.c */
 void phyr_rxe_mr_init(int access, struct rxe_mr *mr);

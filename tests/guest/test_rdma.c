@@ -613,6 +613,50 @@ static void test_dmabuf_read_only(void **state)
 	assert_int_equal(errno, EBADF);
 }
 
+/* Nobody writes through a descriptor that is for reading. */
+static void test_dmabuf_open_for_reading(void **state)
+{
+	int fd = heap_buffer(4 * PAGE, O_RDONLY);
+	struct ibv_mr *mr;
+
+	(void)state;
+	assert_null(ibv_reg_dmabuf_mr(r.pd, 0, 4 * PAGE, 0, fd, RDMA_ALL));
+	assert_int_equal(errno, EACCES);
+	mr = ibv_reg_dmabuf_mr(r.pd, 0, 4 * PAGE, 0, fd, IBV_ACCESS_REMOTE_READ);
+	assert_non_null(mr);
+	assert_int_equal(rdma_read(&r, (struct rdma_at){ .key = mr->rkey, .addr = 9 },
+				   rdma_at(near, 0), 100), IBV_WC_SUCCESS);
+	assert_int_equal(ibv_dereg_mr(mr), 0);
+	close(fd);
+}
+
+/* A region may begin at any byte: what is aligned on the wire need not be in memory. */
+static void test_dmabuf_misaligned_word(void **state)
+{
+	char *addr = anon(2 * PAGE, RW);
+	int fd = pin(addr + 4, PAGE, PHYR_PIN_WRITE);
+	struct ibv_mr *mr = ibv_reg_dmabuf_mr(r.pd, 0, PAGE, 0, fd, RDMA_ALL);
+	struct rdma_at word = { .addr = 0 };
+	uint64_t expected;
+
+	(void)state;
+	assert_non_null(mr);
+	pattern_fill(addr, 2 * PAGE, 3);
+	word.key = mr->rkey;
+	assert_int_equal(rdma_add(&r, word, rdma_at(near, 0), 1), IBV_WC_REM_INV_REQ_ERR);
+	rdma_reconnect(&r);
+	assert_int_equal(rdma_atomic_write(&r, word, "ABCDEFGH"), IBV_WC_REM_INV_REQ_ERR);
+	rdma_reconnect(&r);
+	assert_true(pattern_is(addr, 2 * PAGE, 3));
+	word.addr = 4;			/* not on the wire, but in memory */
+	expected = *(uint64_t *)(addr + 8) + 1;
+	assert_int_equal(rdma_add(&r, word, rdma_at(near, 0), 1), IBV_WC_SUCCESS);
+	assert_int_equal(*(uint64_t *)(addr + 8), expected);
+	assert_int_equal(ibv_dereg_mr(mr), 0);
+	close(fd);
+	release(addr, 2 * PAGE);
+}
+
 static void test_dmabuf_of_udmabuf(void **state)
 {
 	char *cpu;
@@ -776,6 +820,8 @@ int main(int argc, char **argv)
 		rdma_test(test_peer_disappears),
 		rdma_test(test_dmabuf_of_phyr),
 		rdma_test(test_dmabuf_read_only),
+		rdma_test(test_dmabuf_open_for_reading),
+		rdma_test(test_dmabuf_misaligned_word),
 		rdma_test(test_dmabuf_of_udmabuf),
 		rdma_test(test_dmabuf_of_huge_udmabuf),
 		rdma_test(test_dmabuf_of_heap),
