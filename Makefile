@@ -5,7 +5,7 @@
 PREFIX ?= /usr/local
 build := $(CURDIR)/build
 
-.PHONY: help demo check check-host check-guest check-debug fuzz bench lint programs guest-programs \
+.PHONY: help demo check check-host check-guest check-debug check-races fuzz bench lint programs guest-programs \
 	install clean
 .DEFAULT_GOAL := help
 
@@ -26,6 +26,10 @@ check-guest:
 
 check-debug:
 	@scripts/check --only debug
+
+# Thousands of rounds of each race, on the debug kernel: ROUNDS=
+check-races:
+	@scripts/check --only races --rounds $(or $(ROUNDS),2000)
 
 # As long as one likes, on the debug kernel: SECONDS=, KERNEL=
 fuzz:

@@ -25,11 +25,11 @@ static void trouble_pin(struct race *race)
 }
 
 static const struct trouble troubles[] = {
-	{ "another pin", "4 KiB pages", trouble_pin, true, true, NULL, NULL },
-	{ "another pin", "mTHP 64 KiB", trouble_pin, true, true, NULL, NULL },
-	{ "another pin", "THP 2 MiB", trouble_pin, true, true, NULL, NULL },
-	{ "another pin", "hugetlb 2 MiB", trouble_pin, true, true, NULL, NULL },
-	{ "another pin", "memfd 2 MiB", trouble_pin, true, true, NULL, NULL },
+	{ "another pin", "4 KiB pages", trouble_pin, true, true, NULL, NULL, NULL },
+	{ "another pin", "mTHP 64 KiB", trouble_pin, true, true, NULL, NULL, NULL },
+	{ "another pin", "THP 2 MiB", trouble_pin, true, true, NULL, NULL, NULL },
+	{ "another pin", "hugetlb 2 MiB", trouble_pin, true, true, NULL, NULL, NULL },
+	{ "another pin", "memfd 2 MiB", trouble_pin, true, true, NULL, NULL, NULL },
 };
 
 /* A region that goes while somebody uses it */

@@ -23,13 +23,14 @@
 #endif
 
 #define SPLIT		"/sys/kernel/debug/split_huge_pages"
+#define KHUGEPAGED	"/sys/kernel/mm/transparent_hugepage/khugepaged/"
+#define NODE1		"/sys/devices/system/node/node1"
 #define COMPACT		"/proc/sys/vm/compact_memory"
 #define KSM		"/sys/kernel/mm/ksm/"
 #define UNPOISON	"/sys/kernel/debug/hwpoison/unpoison-pfn"
 #define SWAP		"/var/tmp/phyr-swap"
 
-/* Splits the folios, and then khugepaged's work: makes them huge again. */
-static void trouble_split(struct race *race)
+static void split(struct race *race)
 {
 	char *addr = race->mem.addr;
 	char order[100];
@@ -37,7 +38,47 @@ static void trouble_split(struct race *race)
 	snprintf(order, sizeof(order), "%d,%p,%p", getpid(), (void *)addr,
 		 (void *)(addr + race->len));
 	must(!write_file(SPLIT, order));
+}
+
+/* Splits the folios, and makes them huge again. */
+static void trouble_split(struct race *race)
+{
+	split(race);
 	madvise(race->mem.addr, race->len, MADV_COLLAPSE);	/* EAGAIN and EBUSY are fine */
+}
+
+/* khugepaged makes them huge again, in its own time, which is nearly at once here. */
+static void trouble_khugepaged(struct race *race)
+{
+	split(race);
+	usleep(2000);
+}
+
+static long long collapsed(void)
+{
+	return mem_vmstat("thp_collapse_alloc");
+}
+
+static void khugepaged_begin(struct race *race)
+{
+	must(!write_file(KHUGEPAGED "scan_sleep_millisecs", "0"));
+	must(!write_file(KHUGEPAGED "alloc_sleep_millisecs", "0"));
+	must(!write_file(KHUGEPAGED "pages_to_scan", "8192"));
+	race->count = collapsed();
+}
+
+/* It has worked, or does when it is left alone. */
+static void khugepaged_end(struct race *race)
+{
+	long long after = collapsed();
+
+	for (int i = 0; i < 300 && collapsed() == race->count; i++)
+		usleep(100000);
+	must(collapsed() > race->count);
+	dprintf(1, "# khugepaged collapsed %lld times meanwhile\n", after - race->count);
+	must(!write_file(KHUGEPAGED "scan_sleep_millisecs", "10000"));
+	must(!write_file(KHUGEPAGED "alloc_sleep_millisecs", "60000"));
+	must(!write_file(KHUGEPAGED "pages_to_scan", "4096"));
 }
 
 /* Splits only the entry that maps the folio: a page gets a mapping of its own. */
@@ -57,12 +98,13 @@ static void trouble_compact(struct race *race)
 	must(!write_file(COMPACT, "1"));
 }
 
-/*
- * To the other node and back; a machine has one to begin with, but see
- * numa=fake=2. With one node, to another page: the kernel takes the old one for
- * bad, and is told afterwards that it is not.
- */
-static void move_node(struct race *race)
+/* To the other node and back; a machine has one to begin with, but see numa=fake=2. */
+static const char *no_other_node(void)
+{
+	return access(NODE1, F_OK) ? "there is one memory node only" : NULL;
+}
+
+static void trouble_move(struct race *race)
 {
 	enum { NR = 32 };
 	size_t step = race->len / NR;
@@ -74,9 +116,21 @@ static void move_node(struct race *race)
 		nodes[i] = (int)(race->turns & 1);
 	}
 	must(syscall(SYS_move_pages, 0, (long)NR, pages, nodes, status, MPOL_MF_MOVE) >= 0);
+	for (size_t i = 0; i < NR; i++)
+		race->count += status[i] == nodes[i];
 }
 
-static void move_page(struct race *race)
+/* What is pinned stays where it is, but it is not pinned all the time. */
+static void move_end(struct race *race)
+{
+	must(race->count > 0);
+}
+
+/*
+ * To another page: the kernel takes the old one for bad, and is told afterwards that
+ * it is not.
+ */
+static void trouble_offline(struct race *race)
 {
 	char *addr = race->mem.addr + race->turns * 7 * PAGE % race->len, text[32];
 	uint64_t pfn = mem_pfn(addr);
@@ -90,15 +144,7 @@ static void move_page(struct race *race)
 	}
 }
 
-static void trouble_move(struct race *race)
-{
-	if (!access("/sys/devices/system/node/node1", F_OK))
-		move_node(race);
-	else
-		move_page(race);
-}
-
-static void move_begin(struct race *race)
+static void offline_begin(struct race *race)
 {
 	(void)race;
 	must(!system("modprobe -q hwpoison-inject"));
@@ -163,23 +209,32 @@ static void trouble_merge(struct race *race)
 }
 
 static const struct trouble troubles[] = {
-	{ "split and collapse", "THP 2 MiB", trouble_split, true, true, NULL, NULL },
-	{ "split and collapse", "mTHP 64 KiB", trouble_split, true, true, NULL, NULL },
-	{ "split the entry", "THP 2 MiB", trouble_split_entry, true, true, NULL, NULL },
-	{ "compaction", "4 KiB scattered", trouble_compact, true, true, NULL, NULL },
-	{ "compaction", "memfd", trouble_compact, true, true, NULL, NULL },
-	{ "move pages", "4 KiB pages", trouble_move, true, true, move_begin, NULL },
-	{ "move pages", "THP 2 MiB", trouble_move, true, true, move_begin, NULL },
-	{ "move pages", "memfd", trouble_move, true, true, move_begin, NULL },
-	{ "madvise(COLD)", "4 KiB pages", trouble_cold, true, true, NULL, NULL },
-	{ "madvise(COLD)", "THP 2 MiB", trouble_cold, true, true, NULL, NULL },
-	{ "madvise(PAGEOUT)", "4 KiB pages", trouble_pageout, true, true, swap_begin, swap_end },
-	{ "madvise(PAGEOUT)", "mTHP 64 KiB", trouble_pageout, true, true, swap_begin, swap_end },
-	{ "madvise(PAGEOUT)", "THP 2 MiB", trouble_pageout, true, true, swap_begin, swap_end },
-	{ "madvise(PAGEOUT)", "memfd", trouble_pageout, true, true, swap_begin, swap_end },
-	{ "madvise(FREE)", "4 KiB pages", trouble_free, false, true, swap_begin, swap_end },
-	{ "madvise(FREE)", "THP 2 MiB", trouble_free, false, true, swap_begin, swap_end },
-	{ "KSM", "4 KiB pages", trouble_merge, false, true, merge_begin, merge_end },
+	{ "split and collapse", "THP 2 MiB", trouble_split, true, true, NULL, NULL, NULL },
+	{ "split and collapse", "mTHP 64 KiB", trouble_split, true, true, NULL, NULL, NULL },
+	{ "split the entry", "THP 2 MiB", trouble_split_entry, true, true, NULL, NULL, NULL },
+	{ "khugepaged", "THP 2 MiB", trouble_khugepaged, true, true,
+	  khugepaged_begin, khugepaged_end, NULL },
+	{ "compaction", "4 KiB scattered", trouble_compact, true, true, NULL, NULL, NULL },
+	{ "compaction", "memfd", trouble_compact, true, true, NULL, NULL, NULL },
+	{ "soft-offline", "4 KiB pages", trouble_offline, true, true, offline_begin, NULL, NULL },
+	{ "soft-offline", "THP 2 MiB", trouble_offline, true, true, offline_begin, NULL, NULL },
+	{ "soft-offline", "memfd", trouble_offline, true, true, offline_begin, NULL, NULL },
+	{ "move_pages", "4 KiB pages", trouble_move, true, true, NULL, move_end, no_other_node },
+	{ "move_pages", "mTHP 64 KiB", trouble_move, true, true, NULL, move_end, no_other_node },
+	{ "move_pages", "THP 2 MiB", trouble_move, true, true, NULL, move_end, no_other_node },
+	{ "move_pages", "memfd", trouble_move, true, true, NULL, move_end, no_other_node },
+	{ "madvise(COLD)", "4 KiB pages", trouble_cold, true, true, NULL, NULL, NULL },
+	{ "madvise(COLD)", "THP 2 MiB", trouble_cold, true, true, NULL, NULL, NULL },
+	{ "madvise(PAGEOUT)", "4 KiB pages", trouble_pageout, true, true,
+	  swap_begin, swap_end, NULL },
+	{ "madvise(PAGEOUT)", "mTHP 64 KiB", trouble_pageout, true, true,
+	  swap_begin, swap_end, NULL },
+	{ "madvise(PAGEOUT)", "THP 2 MiB", trouble_pageout, true, true,
+	  swap_begin, swap_end, NULL },
+	{ "madvise(PAGEOUT)", "memfd", trouble_pageout, true, true, swap_begin, swap_end, NULL },
+	{ "madvise(FREE)", "4 KiB pages", trouble_free, false, true, swap_begin, swap_end, NULL },
+	{ "madvise(FREE)", "THP 2 MiB", trouble_free, false, true, swap_begin, swap_end, NULL },
+	{ "KSM", "4 KiB pages", trouble_merge, false, true, merge_begin, merge_end, NULL },
 };
 
 /* Memory that goes: the devdax pmem as RAM that can be taken out again */

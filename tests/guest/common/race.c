@@ -258,7 +258,14 @@ static void race_child(void *arg)
 
 static void test_race(void **state)
 {
-	child_run(race_child, *state);
+	struct trouble *trouble = *state;
+	const char *why = trouble->missing ? trouble->missing() : NULL;
+
+	if (why) {
+		print_message("# %s\n", why);
+		skip();
+	}
+	child_run(race_child, trouble);
 }
 
 int race_run(const char *name, const struct trouble *troubles, size_t nr,

@@ -29,6 +29,7 @@ struct trouble {
 	bool place;				/* it stays where it is, and can be written */
 	void (*begin)(struct race *race);	/* before the threads start */
 	void (*end)(struct race *race);		/* when they have stopped */
+	const char *(*missing)(void);		/* why it cannot be had here, or NULL */
 };
 
 struct race {
@@ -38,6 +39,7 @@ struct race {
 	char *elsewhere;			/* address space to move to */
 	char *window;				/* and for mappings of regions */
 	void *more;				/* for @begin, @once and @end */
+	long long count;			/* the same */
 	atomic_bool stop;
 	unsigned int good;
 	unsigned int refused;
