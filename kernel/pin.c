@@ -751,7 +751,8 @@ EXPORT_SYMBOL_GPL(unpin_user_phyrs);
  */
 void unpin_user_phyr_list(struct phyr_list *list, bool make_dirty)
 {
-	trace_phyr_unpin(phyr_list_len(list), phyr_list_nr(list), make_dirty);
+	if (phyr_list_nr(list))
+		trace_phyr_unpin(phyr_list_len(list), phyr_list_nr(list), make_dirty);
 	unpin_list_from(list, 0, make_dirty);
 }
 EXPORT_SYMBOL_GPL(unpin_user_phyr_list);

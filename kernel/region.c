@@ -62,6 +62,7 @@ struct phyr_region {
 	struct mutex lock;		/* of maps */
 	struct list_head maps;
 	atomic_t nr_maps;		/* importers' mappings that are not over */
+	atomic_t nr_holders;		/* programs' mappings, drivers that have it by phyrs */
 	wait_queue_head_t unmapped;	/* all of them */
 	struct list_head entry;		/* in regions */
 	pid_t pid;			/* who pinned it */
@@ -307,7 +308,23 @@ static vm_fault_t region_fault(struct vm_fault *vmf)
 	return ret;
 }
 
+static void region_vm_open(struct vm_area_struct *vma)
+{
+	struct phyr_region *region = vma->vm_private_data;
+
+	atomic_inc(&region->nr_holders);
+}
+
+static void region_vm_close(struct vm_area_struct *vma)
+{
+	struct phyr_region *region = vma->vm_private_data;
+
+	atomic_dec(&region->nr_holders);
+}
+
 static const struct vm_operations_struct region_vm_ops = {
+	.open = region_vm_open,
+	.close = region_vm_close,
 	.fault = region_fault,
 };
 
@@ -333,6 +350,7 @@ static int region_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 	vm_flags_set(vma, VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
 	vma->vm_private_data = region;
 	vma->vm_ops = &region_vm_ops;
+	region_vm_open(vma);
 	return 0;
 }
 
@@ -735,7 +753,7 @@ static void region_show(struct seq_file *m, struct phyr_region *region)
 		   phyr_list_len(&region->list), region->pages, phyr_list_nr(&region->list));
 	show_kinds(m, phyr_list_kinds(&region->list));
 	seq_printf(m, " %s %s %d ", region->write ? "rw" : "ro", region_state(region),
-		   atomic_read(&region->nr_maps));
+		   atomic_read(&region->nr_maps) + atomic_read(&region->nr_holders));
 	seq_escape(m, region->comm, " \t\n\\");
 	seq_putc(m, '\n');
 }
@@ -744,7 +762,7 @@ static int regions_show(struct seq_file *m, void *unused)
 {
 	struct phyr_region *region;
 
-	seq_puts(m, "# inode pid bytes pages phyrs kinds access state mapped comm\n");
+	seq_puts(m, "# inode pid bytes pages phyrs kinds access state users comm\n");
 	mutex_lock(&regions_lock);
 	list_for_each_entry(region, &regions, entry)
 		region_show(m, region);
@@ -803,6 +821,7 @@ struct phyr_region *phyr_region_get(int fd)
 		dma_buf_put(dmabuf);
 		return ERR_PTR(-EINVAL);
 	}
+	atomic_inc(&region->nr_holders);
 	return region;
 }
 EXPORT_SYMBOL_GPL(phyr_region_get);
@@ -815,6 +834,7 @@ EXPORT_SYMBOL_GPL(phyr_region_get);
  */
 void phyr_region_put(struct phyr_region *region)
 {
+	atomic_dec(&region->nr_holders);
 	dma_buf_put(region->dmabuf);
 }
 EXPORT_SYMBOL_GPL(phyr_region_put);

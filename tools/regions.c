@@ -24,7 +24,7 @@ static const char help[] =
 	"  ACCESS        ro: pinned for reading only\n"
 	"  STATE         pinned; imported: of a dma-buf, whose exporter holds the memory;\n"
 	"                or revoked: its memory has gone\n"
-	"  MAPPED        devices that have it mapped as a dma-buf\n"
+	"  USERS         devices and RDMA regions that have it, and programs' mappings of it\n"
 	"  INODE         of the dma-buf: ino in /proc/PID/fdinfo/FD\n"
 	"\n"
 	"  -j, --json  exact numbers, for programs\n"
@@ -34,7 +34,7 @@ struct region {
 	uint64_t inode, bytes, pages, phyrs;
 	int pid;
 	char kinds[32], access[8], state[16], comm[80];
-	unsigned int mapped;
+	unsigned int users;
 };
 
 /* Blanks and the like are in a name as backslash and three octal digits. */
@@ -59,7 +59,7 @@ static bool region_parse(const char *line, struct region *r)
 {
 	int n = sscanf(line, "%" SCNu64 " %d %" SCNu64 " %" SCNu64 " %" SCNu64
 		       " %31s %7s %15s %u %79s", &r->inode, &r->pid, &r->bytes, &r->pages,
-		       &r->phyrs, r->kinds, r->access, r->state, &r->mapped, r->comm);
+		       &r->phyrs, r->kinds, r->access, r->state, &r->users, r->comm);
 
 	if (n == 9)
 		r->comm[0] = '\0';
@@ -71,7 +71,7 @@ static void row_print(const struct region *r)
 {
 	printf("%7d  %-16s %9s %9" PRIu64 "  %-10s %-6s %-8s %6u %8" PRIu64 "\n", r->pid,
 	       r->comm, text_bytes(r->bytes).s, r->phyrs, r->kinds, r->access, r->state,
-	       r->mapped, r->inode);
+	       r->users, r->inode);
 }
 
 static struct json_object *kinds_json(char *kinds)
@@ -97,7 +97,7 @@ static void row_json(struct json_object *array, struct region *r)
 	json_add_bool(row, "writable", !strcmp(r->access, "rw"));
 	json_add_bool(row, "imported", !strcmp(r->state, "imported"));
 	json_add_bool(row, "revoked", !strcmp(r->state, "revoked"));
-	json_add_u64(row, "mapped", r->mapped);
+	json_add_u64(row, "users", r->users);
 	json_add_u64(row, "inode", r->inode);
 	json_object_array_add(array, row);
 }
@@ -126,7 +126,7 @@ static int list(FILE *f, struct json_object *array)
 			return tool_fail("cannot make sense of " REGIONS);
 		if (!any && !array)
 			printf("%7s  %-16s %9s %9s  %-10s %-6s %-8s %6s %8s\n", "PID", "COMMAND",
-			       "BYTES", "PHYRS", "KINDS", "ACCESS", "STATE", "MAPPED", "INODE");
+			       "BYTES", "PHYRS", "KINDS", "ACCESS", "STATE", "USERS", "INODE");
 		any = true;
 		if (array)
 			row_json(array, &r);
