@@ -14,10 +14,12 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 
 #include "common/fault.h"
 #include "common/rdma.h"
+#include "kmod/umem_ioctl.h"
 
 #define BUF	(16 * PAGE)
 #define TRACING	"/sys/kernel/tracing"
@@ -28,6 +30,7 @@ struct scene {
 	const struct site *site;
 	struct mem mem;
 	struct rdma r;
+	int umem;		/* /dev/phyr_umem */
 	char *buf;		/* the near side of what is posted */
 	struct ibv_mr *near;
 	struct ibv_mr *mr;
@@ -137,6 +140,60 @@ static void undo_dereg_dmabuf(struct scene *s, int error)
 {
 	undo_dereg(s, error);
 	close(s->region);
+}
+
+/* ib_umem, for a device that does DMA */
+
+static int call_umem(struct scene *s)
+{
+	struct umem_get get = {
+		.addr = (uintptr_t)s->mem.addr + 100, .len = s->site->len - 200,
+		.access = (uint32_t)s->site->access,
+	};
+
+	return ioctl(s->umem, UMEM_IOC_GET, &get) ? errno : 0;
+}
+
+static void prepare_umem(struct scene *s)
+{
+	assert_int_equal(call_umem(s), 0);
+}
+
+static int call_umem_copy(struct scene *s)
+{
+	char bytes[300];
+	struct umem_copy copy = { .offset = 5, .len = sizeof(bytes), .buf = (uintptr_t)bytes };
+	int error = ioctl(s->umem, UMEM_IOC_COPY, &copy) ? errno : 0;
+
+	if (!error)
+		assert_memory_equal(bytes, s->mem.addr + 105, sizeof(bytes));
+	return error;
+}
+
+/* What has been released has been released whatever fails. */
+static int call_umem_put(struct scene *s)
+{
+	return ioctl(s->umem, UMEM_IOC_PUT) ? errno : 0;
+}
+
+static void undo_umem(struct scene *s, int error)
+{
+	if (!error)
+		assert_int_equal(call_umem_put(s), 0);
+	assert_int_equal(fixture_status("VmPin:"), BUF / 1024);
+}
+
+static void nothing_left(struct scene *s, int error)
+{
+	(void)s;
+	assert_int_equal(error, 0);
+	assert_int_equal(fixture_status("VmPin:"), BUF / 1024);
+}
+
+static void undo_umem_always(struct scene *s, int error)
+{
+	(void)error;
+	undo_umem(s, 0);
 }
 
 /* What is posted: refused, or done as if nothing had been */
@@ -280,6 +337,15 @@ static const struct site sites[] = {
 	{ "dereg_mr dma-buf", "4 KiB scattered", MIB, ALL, prepare_reg_dmabuf, call_dereg,
 	  undo_dereg_dmabuf },
 
+	{ "ib_umem 4 KiB scattered", "4 KiB scattered", 4 * MIB, ALL, nothing, call_umem,
+	  undo_umem },
+	{ "ib_umem THP", "THP 2 MiB", 8 * MIB, ALL, nothing, call_umem, undo_umem },
+	{ "ib_umem BAR", "PCI BAR", MIB, ALL, nothing, call_umem, undo_umem },
+	{ "ib_umem mixed", "mixed", 28 * MIB, ALL, nothing, call_umem, undo_umem },
+	{ "ib_umem copy of a BAR", "PCI BAR", MIB, ALL, prepare_umem, call_umem_copy,
+	  undo_umem_always },
+	{ "ib_umem release", "4 KiB scattered", MIB, ALL, prepare_umem, call_umem_put, nothing_left },
+
 	{ "write", "4 KiB scattered", MIB, ALL, prepare_reg, call_write, undo_post },
 	{ "read", "4 KiB scattered", MIB, ALL, prepare_reg, call_read, undo_post },
 	{ "read BAR", "PCI BAR", MIB, ALL, prepare_reg, call_read, undo_post },
@@ -324,6 +390,8 @@ static void test_site(void **state)
 
 	if (mem_map(&s.mem, kind, len))
 		fail_msg("%s: %s", s.site->kind, strerror(errno));
+	s.umem = open("/dev/phyr_umem", O_RDWR | O_CLOEXEC);
+	assert_return_code(s.umem, errno);
 	rdma_open(&s.r);
 	s.r.busy = true;	/* a wait has points of its own, and is not what is tried */
 	s.buf = anon(BUF, RW);
@@ -335,6 +403,7 @@ static void test_site(void **state)
 	assert_int_equal(ibv_dereg_mr(s.near), 0);
 	release(s.buf, BUF);
 	rdma_close(&s.r);
+	close(s.umem);
 	mem_unmap(&s.mem);
 }
 
@@ -435,10 +504,12 @@ int main(int argc, char **argv)
 		tests[nr++] = (struct CMUnitTest)fixture_test(test_load);
 	if (argc < 2 || !strcmp(argv[1], "test_unload"))
 		tests[nr++] = (struct CMUnitTest)fixture_test(test_unload);
-	if (rdma_load())
+	if (system("modprobe phyr_umem_test") || rdma_load())
 		return 1;
 	fault_set_up();
 	failed = fixture_run_tests("fault", tests, nr);
 	rdma_unload();
+	if (system("rmmod phyr_umem_test"))
+		return 1;
 	return failed;
 }

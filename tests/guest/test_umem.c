@@ -9,6 +9,7 @@
 #include <infiniband/verbs.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
+#include <sys/utsname.h>
 
 #include "common/edu.h"
 #include "common/rdma.h"
@@ -433,6 +434,114 @@ static void test_revoked(void **state)
 	mem_unmap(&mem);
 }
 
+/*
+ * dma-bufs: importers as ib_core has them for its drivers, which pin or can be told, and
+ * cut the table that they are given to what they want of it.
+ */
+
+static int take(int region, uint64_t offset, size_t len, unsigned int how)
+{
+	struct umem_dmabuf arg = {
+		.offset = offset, .len = len, .fd = region, .how = how, .access = ALL,
+	};
+
+	return ioctl(umem, UMEM_IOC_DMABUF, &arg) ? errno : 0;
+}
+
+static int remap(void)
+{
+	return ioctl(umem, UMEM_IOC_REMAP) ? errno : 0;
+}
+
+static void check_taken(int region, const char *addr, size_t len, unsigned int how)
+{
+	static const size_t edges[] = { 0, PAGE, 3 * PAGE };
+
+	for (size_t i = 0; i < ARRAY_SIZE(edges); i++) {
+		size_t n = len - 2 * edges[i];
+
+		assert_int_equal(take(region, edges[i], n, how), 0);
+		check_places(addr + edges[i], n);
+		assert_int_equal(remap(), 0);
+		assert_int_equal(put(), 0);
+	}
+	assert_int_equal(take(region, 0, len + PAGE, how), EINVAL);
+}
+
+static void test_dmabuf(void **state)
+{
+	static const char *const kinds[] = {
+		"4 KiB scattered", "THP 2 MiB", "hugetlb 1 GiB", "devdax pmem",
+	};
+	struct mem mem;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		const struct mem_kind *kind = mem_find(kinds[i]);
+		int region;
+
+		assert_return_code(mem_map(&mem, kind, kind->page == GIB ? GIB : 4 * MIB), errno);
+		region = pin(mem.addr, mem.len, PHYR_PIN_WRITE);
+		for (unsigned int how = UMEM_DYNAMIC; how <= UMEM_REVOCABLE; how++)
+			check_taken(region, mem.addr, mem.len, how);
+		close(region);
+		mem_unmap(&mem);
+	}
+}
+
+/* Memory that may go is for those who can be told. */
+static void check_taken_away(unsigned int how, int again)
+{
+	struct umem_place place = { .offset = 0 };
+	struct umem_check check = { .places = (uintptr_t)&place, .nr = 1 };
+	struct mem mem;
+	int region;
+
+	assert_return_code(mem_map(&mem, mem_find("PCI BAR"), MIB), errno);
+	region = pin(mem.addr, MIB, PHYR_PIN_WRITE);
+	assert_int_equal(take(region, 0, MIB, how), 0);
+	check_places(mem.addr, MIB);
+	mem_unmap(&mem);
+	assert_int_equal(ioctl(umem, UMEM_IOC_CHECK, &check), 0);
+	assert_int_equal(check.found, 0);
+	assert_int_equal(remap(), again);
+	assert_int_equal(put(), 0);
+	assert_int_equal(take(region, 0, MIB, how), ENODEV);
+	close(region);
+}
+
+static void check_not_taken(unsigned int how)
+{
+	struct mem mem;
+	int region;
+
+	assert_return_code(mem_map(&mem, mem_find("PCI BAR"), MIB), errno);
+	region = pin(mem.addr, MIB, PHYR_PIN_WRITE);
+	assert_int_equal(take(region, 0, MIB, how), EOPNOTSUPP);
+	mem_unmap(&mem);
+	close(region);
+}
+
+/* Before Linux 7.0 those that pin look all the same. */
+static bool pins_alike(void)
+{
+	struct utsname name;
+
+	assert_return_code(uname(&name), errno);
+	return strtol(name.release, NULL, 10) < 7;
+}
+
+static void test_dmabuf_revoked(void **state)
+{
+	(void)state;
+	check_taken_away(UMEM_DYNAMIC, ENODEV);
+	check_not_taken(UMEM_PINNED);
+	if (pins_alike())
+		check_not_taken(UMEM_REVOCABLE);
+	else
+		check_taken_away(UMEM_REVOCABLE, EINVAL);
+}
+
 /* What has pages needs the module no more; what has none keeps it there. */
 static void test_unload(void **state)
 {
@@ -480,6 +589,8 @@ int main(int argc, char **argv)
 		umem_test(test_refused),
 		umem_test(test_memlock),
 		umem_test(test_pageless_nobody),
+		umem_test(test_dmabuf),
+		umem_test(test_dmabuf_revoked),
 		umem_test(test_revoked),
 		umem_test(test_unload),
 	};

@@ -4,7 +4,9 @@
  * its memory is mapped for a device that does DMA itself, which soft RoCE, the
  * only RDMA device of the guest, does not.
  */
+#include <linux/dma-buf.h>
 #include <linux/dma-mapping.h>
+#include <linux/dma-resv.h>
 #include <linux/fs.h>
 #include <linux/iommu.h>
 #include <linux/miscdevice.h>
@@ -16,6 +18,7 @@
 #include <linux/vmalloc.h>
 #include <rdma/iter.h>
 
+#include "../../../kernel/compat.h"
 #include "../../../rdma/compat.h"
 #include "umem_ioctl.h"
 
@@ -25,6 +28,7 @@
 struct umem_file {
 	struct mutex lock;	/* over @umem */
 	struct ib_umem *umem;
+	dma_addr_t first;	/* of a dma-buf: where its first byte was mapped */
 };
 
 struct umem_device {
@@ -93,6 +97,83 @@ static long ioc_get(struct umem_file *file, void __user *arg)
 	return ret;
 }
 
+/* Of a dma-buf: by ib_core, which nobody here has written or replaced */
+
+/* As drivers do that can map again. */
+static void dmabuf_invalidate(struct dma_buf_attachment *attach)
+{
+	ib_umem_dmabuf_unmap_pages(attach->importer_priv);
+}
+
+static const struct dma_buf_attach_ops dmabuf_ops = {
+	.allow_peer2peer = true,
+	.invalidate_mappings = dmabuf_invalidate,
+};
+
+/* As drivers do that cannot: the device is stopped, and the memory is over. */
+static void dmabuf_over(void *priv)
+{
+}
+
+static struct ib_umem_dmabuf *dmabuf_get(const struct umem_dmabuf *arg)
+{
+	struct ib_device *ib = &umem_dev->ib;
+	struct ib_umem_dmabuf *ud;
+
+	if (arg->how == UMEM_PINNED)
+		return ib_umem_dmabuf_get_pinned(ib, arg->offset, arg->len, arg->fd, arg->access);
+	if (arg->how == UMEM_DYNAMIC)
+		return ib_umem_dmabuf_get(ib, arg->offset, arg->len, arg->fd, arg->access,
+					  &dmabuf_ops);
+	ud = ib_umem_dmabuf_get_pinned_revocable_and_lock(ib, arg->offset, arg->len, arg->fd,
+							  arg->access);
+	if (!IS_ERR(ud)) {
+		ib_umem_dmabuf_set_revoke_locked(ud, dmabuf_over, NULL);
+		dma_resv_unlock(ud->attach->dmabuf->resv);
+	}
+	return ud;
+}
+
+static int dmabuf_map(struct ib_umem *umem)
+{
+	struct ib_umem_dmabuf *ud = to_ib_umem_dmabuf(umem);
+	int ret;
+
+	dma_resv_lock(ud->attach->dmabuf->resv, NULL);
+	ret = ib_umem_dmabuf_map_pages(ud);
+	dma_resv_unlock(ud->attach->dmabuf->resv);
+	return ret;
+}
+
+static long ioc_dmabuf(struct umem_file *file, void __user *uarg)
+{
+	struct ib_umem_dmabuf *ud;
+	struct umem_dmabuf arg;
+	int ret;
+
+	if (copy_from_user(&arg, uarg, sizeof(arg)))
+		return -EFAULT;
+	if (file->umem)
+		return -EBUSY;
+	ud = dmabuf_get(&arg);
+	if (IS_ERR(ud))
+		return PTR_ERR(ud);
+	ret = dmabuf_map(&ud->umem);
+	if (ret) {
+		ib_umem_release(&ud->umem);
+		return ret;
+	}
+	file->umem = &ud->umem;
+	file->first = sg_dma_address(ud->first_sg);
+	arg.dma_entries = ud->umem.sgt_append.sgt.nents;
+	return copy_to_user(uarg, &arg, sizeof(arg)) ? -EFAULT : 0;
+}
+
+static long ioc_remap(struct umem_file *file)
+{
+	return file->umem && file->umem->is_dmabuf ? dmabuf_map(file->umem) : -EINVAL;
+}
+
 /* The device's address of a byte: the table begins with a whole page. */
 static bool dma_address(struct ib_umem *umem, u64 offset, dma_addr_t *addr)
 {
@@ -111,11 +192,15 @@ static bool dma_address(struct ib_umem *umem, u64 offset, dma_addr_t *addr)
 }
 
 /* Where the device finds a byte; 0 if it does not. */
-static phys_addr_t found_at(struct ib_umem *umem, u64 offset)
+static phys_addr_t found_at(struct umem_file *file, u64 offset)
 {
 	struct iommu_domain *domain = iommu_get_domain_for_dev(&edu->dev);
-	dma_addr_t addr;
+	struct ib_umem *umem = file->umem;
+	dma_addr_t addr = file->first;
 
+	/* of a dma-buf that has been taken away: what was there before */
+	if (umem->is_dmabuf && !to_ib_umem_dmabuf(umem)->sgt)
+		return domain ? iommu_iova_to_phys(domain, addr) : 0;
 	if (!dma_address(umem, offset, &addr))
 		return 0;
 	return domain ? iommu_iova_to_phys(domain, addr) : addr;
@@ -135,7 +220,7 @@ static long ioc_check(struct umem_file *file, void __user *arg)
 		if (copy_from_user(&place, u64_to_user_ptr(check.places) + i * sizeof(place),
 				   sizeof(place)))
 			return -EFAULT;
-		check.found = found_at(file->umem, place.offset);
+		check.found = found_at(file, place.offset);
 		if (check.found != place.phys)
 			break;
 	}
@@ -183,6 +268,10 @@ static long umem_command(struct umem_file *file, unsigned int cmd, void __user *
 		return ioc_copy(file, arg);
 	case UMEM_IOC_PUT:
 		return ioc_put(file);
+	case UMEM_IOC_DMABUF:
+		return ioc_dmabuf(file, arg);
+	case UMEM_IOC_REMAP:
+		return ioc_remap(file);
 	default:
 		return -ENOTTY;
 	}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
 /*
  * /dev/phyr_umem: what ib_core gives to the driver of a device that does DMA,
- * for a program. Each open file has one ib_umem, for the edu device.
+ * for a program. Each open file has one ib_umem, for the edu device: of memory, or
+ * of a dma-buf.
  */
 #ifndef PHYR_UMEM_IOCTL_H
 #define PHYR_UMEM_IOCTL_H
@@ -66,6 +67,32 @@ struct umem_copy {
 	__u64 buf;
 };
 
+#define UMEM_DYNAMIC	0	/* unmaps when it is told to, and maps again */
+#define UMEM_PINNED	1	/* cannot be told */
+#define UMEM_REVOCABLE	2	/* pins, and can be told that it is over */
+
+/**
+ * struct umem_dmabuf - UMEM_IOC_DMABUF: ib_umem_dmabuf_get() and its like
+ * @offset: first byte, in the dma-buf
+ * @len: length in bytes
+ * @fd: the dma-buf
+ * @how: UMEM_DYNAMIC, UMEM_PINNED, UMEM_REVOCABLE
+ * @access: IB_ACCESS_*
+ * @dma_entries: out: ranges of DMA addresses
+ *
+ * The bytes are then those of the file's ib_umem.
+ */
+struct umem_dmabuf {
+	__u64 offset;
+	__u64 len;
+	__s32 fd;
+	__u32 how;
+	__u32 access;
+	__u32 dma_entries;
+};
+
+#define UMEM_IOC_DMABUF	_IOWR(0xF3, 4, struct umem_dmabuf)
+#define UMEM_IOC_REMAP	_IO(0xF3, 5)	/* as before the next transfer, if it was told */
 #define UMEM_IOC_GET	_IOWR(0xF3, 0, struct umem_get)
 #define UMEM_IOC_CHECK	_IOWR(0xF3, 1, struct umem_check)
 #define UMEM_IOC_COPY	_IOW(0xF3, 2, struct umem_copy)
