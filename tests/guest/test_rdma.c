@@ -127,6 +127,25 @@ static void test_every_kind(void **state)
 	}
 }
 
+/* Far beyond what stock rxe can register, where a region of 1 GiB takes 4 MiB. */
+static void test_large(void **state)
+{
+	static const size_t sizes[] = { 2 * GIB, 4 * GIB, 8 * GIB, 32 * GIB };
+	const struct mem_kind *kind = mem_find("one 1 GiB page x5");
+	struct ibv_mr *mr;
+	struct mem mem;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		assert_return_code(mem_map(&mem, kind, sizes[i]), errno);
+		mr = reg(mem.addr, mem.len, RDMA_ALL);
+		check_places(mr, mem.addr, mem.len, false);
+		check_place(mr, mem.addr, sizes[i] - GIB - EDGE / 2, EDGE);
+		dereg(mr);
+		mem_unmap(&mem);
+	}
+}
+
 /* Regions that begin and end inside a page, and messages across many pages. */
 static void test_odd_ends(void **state)
 {
@@ -804,6 +823,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		rdma_test(test_every_kind),
+		rdma_test(test_large),
 		rdma_test(test_odd_ends),
 		rdma_test(test_iova),
 		rdma_test(test_send),

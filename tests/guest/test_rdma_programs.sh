@@ -33,17 +33,20 @@ wait_for_server() {
 	done
 }
 
-# pair NAME "SERVER'S ARGUMENTS" "CLIENT'S" PROGRAM ARGUMENT…; both get the port.
+# pair NAME "SERVER'S ARGUMENTS" "CLIENT'S" PROGRAM ARGUMENT…; both get the port, and
+# what is in $tunables for the C library.
+tunables=
 pair() {
 	local name=$1 server_args=$2 client_args=$3 server status=0
 	shift 3
 	port=$((port + 1))
 	# shellcheck disable=SC2086 # words are wanted
-	timeout 60 "$@" -p $port $server_args >"$work/server" 2>&1 &
+	GLIBC_TUNABLES=$tunables timeout 60 "$@" -p $port $server_args >"$work/server" 2>&1 &
 	server=$!
 	wait_for_server $server
 	# shellcheck disable=SC2086
-	timeout 60 "$@" -p $port $client_args >"$work/client" 2>&1 || status=$?
+	GLIBC_TUNABLES=$tunables timeout 60 "$@" -p $port $client_args >"$work/client" 2>&1 ||
+		status=$?
 	wait $server || status=$?
 	if [ "$status" = 0 ]; then
 		ok "$name"
@@ -60,13 +63,38 @@ gid_index() {
 	done
 }
 
+# perftest WHAT "SERVER'S ARGUMENTS" "CLIENT'S" ARGUMENT…
 perftest() {
-	local what=$1 program
-	shift
+	local what=$1 server=$2 client=$3 program kind
+	shift 3
 	for program in write read send atomic; do
-		pair "ib_${program}_bw, $what" "" localhost "ib_${program}_bw" -d rxe0 -n 50 "$@"
-		pair "ib_${program}_lat, $what" "" localhost "ib_${program}_lat" -d rxe0 -n 50 "$@"
+		for kind in bw lat; do
+			pair "ib_${program}_$kind, $what" "$server" "$client localhost" \
+				"ib_${program}_$kind" -d rxe0 -n 50 "$@"
+		done
 	done
+}
+
+# Atomic operations are of eight bytes, so what is huge there is not their buffer.
+perftest_thp() {
+	local program kind before
+	before=$(awk '$1 == "thp_fault_alloc" { print $2 }' /proc/vmstat)
+	tunables=glibc.malloc.hugetlb=1
+	for program in write read send; do
+		for kind in bw lat; do
+			pair "ib_${program}_$kind, THP" "" localhost "ib_${program}_$kind" -d rxe0 \
+				-n 10 -s 4194304
+		done
+	done
+	for kind in bw lat; do
+		pair "ib_atomic_$kind, THP" "" localhost "ib_atomic_$kind" -d rxe0 -n 50
+	done
+	tunables=
+	if [ "$(awk '$1 == "thp_fault_alloc" { print $2 }' /proc/vmstat)" -ge $((before + 12)) ]; then
+		ok "its buffers were in transparent huge pages"
+	else
+		not_ok "its buffers were not in transparent huge pages"
+	fi
 }
 
 before=$("$dir/nothing-left")
@@ -77,15 +105,15 @@ for kind in rc uc ud; do
 		"ibv_${kind}_pingpong" -d rxe0 -g "$gid" -n 50 -c
 done
 pair "rping with data check" "-s" "-c" rping -a "$address" -C 10 -V -S 4000
+perftest "2 MiB pages" "" "" --use_hugepages
 # The debug kernel takes its time over each.
-[ -n "${PHYR_DEBUG:-}" ] || perftest "4 KiB pages"
-perftest "2 MiB pages" --use_hugepages
-for side in server client; do truncate -s 1G "/dev/hugepages1G/$side"; done
-pair "ib_write_bw, 1 GiB pages" "--mmap=/dev/hugepages1G/server" \
-	"--mmap=/dev/hugepages1G/client localhost" ib_write_bw -d rxe0 -n 50
-pair "ib_read_bw, 1 GiB pages" "--mmap=/dev/hugepages1G/server" \
-	"--mmap=/dev/hugepages1G/client localhost" ib_read_bw -d rxe0 -n 50
-rm -f /dev/hugepages1G/{server,client}
+if [ -z "${PHYR_DEBUG:-}" ]; then
+	perftest "4 KiB pages" "" ""
+	perftest_thp
+	for side in server client; do truncate -s 1G "/dev/hugepages1G/$side"; done
+	perftest "1 GiB pages" "--mmap=/dev/hugepages1G/server" "--mmap=/dev/hugepages1G/client"
+	rm -f /dev/hugepages1G/{server,client}
+fi
 
 if [ "$(cat /sys/module/phyr_rdma/parameters/regions)" = 0 ] && modprobe -r phyr_rdma; then
 	ok "no region is left, and the module goes"
