@@ -97,7 +97,8 @@ static size_t node_size(const struct phyr_node *node)
  */
 void phyr_list_init(struct phyr_list *list)
 {
-	memset(list, 0, sizeof(*list));
+	/* the leaf inside is filled in when it is used */
+	memset(list, 0, offsetof(struct phyr_list, first_leaf));
 }
 
 /* A page-aligned address that 40 bits can name. */
@@ -827,7 +828,7 @@ unsigned int phyr_iter_fill(struct phyr_iter *it, struct phyr *phyrs, unsigned i
 bool phyr_list_find(const struct phyr_list *list, u64 offset,
 		    struct phyr *phyr, enum phyr_kind *kind)
 {
-	struct phyr_iter it;
+	struct phyr_iter it __uninitialized;
 
 	phyr_iter_init(&it, list, offset, ~0ULL);
 	if (!phyr_iter_fill(&it, phyr, 1))

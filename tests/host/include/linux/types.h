@@ -25,4 +25,7 @@ typedef u64 phys_addr_t;
 #define __packed __attribute__((__packed__))
 #endif
 
+/* Says to leave a variable alone where the compiler clears all others. */
+#define __uninitialized
+
 #endif
