@@ -50,29 +50,41 @@ static void pte_walk(pmd_t pmd, unsigned long addr, unsigned long max, struct ph
 	}
 }
 
-static void leaf_walk(struct mm_struct *mm, unsigned long addr, unsigned long max,
-		      struct phyr_leaf_run *leaf)
+/* An entry of the third level, which everything in its PUD_SIZE bytes has in common. */
+struct third_level {
+	pud_t *entry;
+	pud_t pud;
+	unsigned long end;
+};
+
+/* False if there is none. */
+static bool third_find(struct mm_struct *mm, unsigned long addr, struct third_level *third)
 {
 	pgd_t *pgdp = pgd_offset(mm, addr), pgd = READ_ONCE(*pgdp);
 	p4d_t *p4dp, p4d;
-	pud_t *pudp, pud;
-	pmd_t *pmdp, pmd;
 
 	if (!pgd_present(pgd) || pgd_leaf(pgd))
-		return;
+		return false;
 	p4dp = p4d_offset_lockless(pgdp, pgd, addr);
 	p4d = READ_ONCE(*p4dp);
 	if (!p4d_present(p4d) || p4d_leaf(p4d))
-		return;
-	pudp = pud_offset_lockless(p4dp, p4d, addr);
-	pud = READ_ONCE(*pudp);
-	if (!pud_present(pud))
-		return;
-	if (pud_leaf(pud)) {
-		leaf_set(leaf, pud_pfn(pud), PUD_SIZE, addr, pud_write(pud));
+		return false;
+	third->entry = pud_offset_lockless(p4dp, p4d, addr);
+	third->pud = READ_ONCE(*third->entry);
+	third->end = (addr & PUD_MASK) + PUD_SIZE;
+	return pud_present(third->pud);
+}
+
+static void leaf_walk(struct third_level *third, unsigned long addr, unsigned long max,
+		      struct phyr_leaf_run *leaf)
+{
+	pmd_t *pmdp, pmd;
+
+	if (pud_leaf(third->pud)) {
+		leaf_set(leaf, pud_pfn(third->pud), PUD_SIZE, addr, pud_write(third->pud));
 		return;
 	}
-	pmdp = pmd_offset_lockless(pudp, pud, addr);
+	pmdp = pmd_offset_lockless(third->entry, third->pud, addr);
 	pmd = pmdp_get_lockless(pmdp);
 	if (!pmd_present(pmd))
 		return;
@@ -112,6 +124,7 @@ static bool leaf_walk_safe(struct mm_struct *mm)
 void phyr_leaf_runs(struct mm_struct *mm, unsigned long addr, unsigned long max,
 		    struct phyr_leaf_run *runs, unsigned int nr)
 {
+	struct third_level third = { .end = 0 };
 	unsigned long flags;
 	unsigned int i;
 
@@ -119,8 +132,10 @@ void phyr_leaf_runs(struct mm_struct *mm, unsigned long addr, unsigned long max,
 	if (!leaf_walk_safe(mm))
 		return;
 	local_irq_save(flags);
-	for (i = 0; i < nr; i++) {
-		leaf_walk(mm, addr + i * max * PAGE_SIZE, max, &runs[i]);
+	for (i = 0; i < nr; i++, addr += max * PAGE_SIZE) {
+		if (addr >= third.end && !third_find(mm, addr, &third))
+			break;
+		leaf_walk(&third, addr, max, &runs[i]);
 		runs[i].nr = min(runs[i].nr, max);
 	}
 	local_irq_restore(flags);

@@ -40,9 +40,7 @@
 #define PIN_FEW		16
 #define PIN_GLUE	32
 #define UNPIN_FEW	32
-
-/* Unpin 2 GiB, which is half a million folios at the most, then let others run. */
-#define UNPIN_STEP	(1UL << (31 - PAGE_SHIFT))
+#define UNPIN_STEP	262144UL	/* pages, until others have a turn */
 
 /*
  * A folio's references are an int, and GUP warns when they go negative.  Leave
@@ -73,6 +71,7 @@ struct pinner {
 	struct page **pages;
 	unsigned int max_pages;
 	unsigned int batch;		/* pages to ask for at once: more each time */
+	unsigned int leaves;		/* the same for large leaves */
 	struct page *few[PIN_FEW];
 	struct pin_sink sink;
 };
@@ -153,17 +152,17 @@ static int pin_note(struct pinner *p, unsigned long pfn, unsigned long nr,
 	return ret;
 }
 
-static long gup(struct pinner *p, unsigned long addr, unsigned int nr)
+static long gup(struct pinner *p, unsigned long addr, unsigned int nr, struct page **pages)
 {
 	int locked = 1;
 	long ret;
 
 	if (!p->remote)
-		return pin_user_pages_fast(addr, nr, p->flags, p->pages);
+		return pin_user_pages_fast(addr, nr, p->flags, pages);
 
 	if (mmap_read_lock_killable(p->mm))
 		return -EINTR;
-	ret = pin_user_pages_remote(p->mm, addr, nr, p->flags, p->pages, &locked);
+	ret = pin_user_pages_remote(p->mm, addr, nr, p->flags, pages, &locked);
 	if (locked)
 		mmap_read_unlock(p->mm);
 	return ret;
@@ -222,7 +221,7 @@ static unsigned long leaf_pages(struct pinner *p, struct folio *folio, struct pa
 /* Pins up to the end of one leaf. */
 static int pin_leaf(struct pinner *p)
 {
-	long got = gup(p, p->addr & PAGE_MASK, 1);
+	long got = gup(p, p->addr & PAGE_MASK, 1, p->pages);
 	unsigned long nr = 1;
 	struct folio *folio;
 	struct page *page;
@@ -262,61 +261,115 @@ static bool run_whole(const struct pinner *p, const struct phyr_leaf_run *run,
 	return !(p->flags & FOLL_WRITE && !run->writable) && !run_needs_marks(run, folio);
 }
 
-static bool pair_fits(const struct pinner *p)
+/*
+ * Leaves to pin at once, of the size that the last one had: an even number, more each
+ * time.  Large folios in ordinary entries are mixed with others more often, and what
+ * is asked about them in vain is lost.
+ */
+static unsigned int leaves_fit(const struct pinner *p)
 {
-	return p->stride > PAGE_SIZE && IS_ALIGNED(p->addr, p->stride) &&
-	       (p->end - p->addr) / 2 >= p->stride && sink_room(&p->sink) >= 2;
+	unsigned long max = p->stride < PMD_SIZE ? 2 : min_t(unsigned int, p->leaves, PIN_FEW);
+
+	if (p->stride <= PAGE_SIZE || !IS_ALIGNED(p->addr, p->stride))
+		return 0;
+	return min3(max, (unsigned long)sink_room(&p->sink), (p->end - p->addr) / p->stride) & ~1ul;
+}
+
+/* Lets go of those of @nr pages, each with a pin of its own, that are of no use. */
+static void unpin_few(struct page **pages, unsigned int nr)
+{
+	if (nr)
+		unpin_user_pages(pages, nr);
 }
 
 /*
- * Takes note of two leaves, of which pages[0] and pages[1] hold a pin each; on
- * failure lets go of what is not in the sink.
+ * Pins one page of each leaf, with one question to GUP for two of them: about the
+ * last page of the first and the first page of the second.  Returns how many.
  */
-static int pair_note(struct pinner *p, const struct phyr_leaf_run runs[2])
+static unsigned int leaves_ask(struct pinner *p, unsigned int max)
 {
-	struct page *first = pfn_to_page(runs[0].pfn), *second = p->pages[1];
-	unsigned long nr = runs[0].nr;
-	int ret;
+	unsigned long addr = p->addr + p->stride - PAGE_SIZE;
+	unsigned int nr;
+	long got;
 
-	ret = pin_more(page_folio(first), nr);
-	if (ret) {
-		unpin_user_pages(p->pages, 2);
-		return ret;
+	for (nr = 0; nr < max; nr += 2, addr += 2 * p->stride) {
+		got = gup(p, addr, 2, p->pages + nr);
+		if (got == 2)
+			continue;
+		if (got > 0)
+			unpin_few(p->pages + nr, got);
+		break;
 	}
-	ret = pin_more(page_folio(second), nr);
-	if (ret) {
-		unpin_user_page(second);
-		unpin_user_page_range_dirty_lock(first, nr, false);
-		return ret;
+	return nr;
+}
+
+/*
+ * Adds pins to those of @max leaves that are whole, as far as all of them are, and
+ * are of one kind.  Returns how many; *@ret is an error if that is why it stopped.
+ */
+static unsigned int leaves_add(struct pinner *p, const struct phyr_leaf_run *runs,
+			       unsigned int max, struct phyr *phyrs, int *ret)
+{
+	unsigned long nr = p->stride / PAGE_SIZE;
+	enum phyr_kind kind = page_kind(p->pages[0]);
+	unsigned int i;
+
+	for (i = 0; i < max; i++) {
+		struct page *page = p->pages[i];
+
+		if (!run_whole(p, &runs[i], page, i & 1 ? 0 : nr - 1, nr))
+			break;
+		if (page_kind(page) != kind)
+			break;
+		*ret = pin_more(page_folio(page), nr);
+		if (*ret)
+			break;
+		phyrs[i].addr = PFN_PHYS(runs[i].pfn);
+		phyrs[i].len = p->stride;
 	}
-	ret = pin_note(p, runs[0].pfn, nr, page_kind(first));
-	if (ret)
-		unpin_user_page_range_dirty_lock(first, nr, false);
-	else
-		ret = pin_note(p, runs[1].pfn, nr, page_kind(second));
-	if (ret)
-		unpin_user_page_range_dirty_lock(second, nr, false);
+	return i;
+}
+
+/* Takes note of @nr leaves; if there is no memory for that, lets go of them. */
+static int leaves_note(struct pinner *p, const struct phyr *phyrs, unsigned int nr)
+{
+	unsigned long pages = p->stride / PAGE_SIZE;
+	int ret = sink_add(&p->sink, phyrs, nr, page_kind(p->pages[0]));
+
+	if (!ret) {
+		p->addr += nr * p->stride;
+		return 0;
+	}
+	for (; nr; nr--, phyrs++)
+		unpin_user_page_range_dirty_lock(pfn_to_page(PHYS_PFN(phyrs->addr)), pages,
+						 false);
 	return ret;
 }
 
 /*
- * Pins two whole leaves of the size that the last one had, with one question
- * to GUP: about the last page of the first and the first page of the second.
+ * Pins some whole leaves of the size that the last one had.  Where the tables do
+ * not agree with GUP's answers any more, the leaf is done by itself.
  */
-static int pin_pair(struct pinner *p)
+static int pin_leaves(struct pinner *p, unsigned int max)
 {
-	unsigned long nr = p->stride / PAGE_SIZE;
-	struct phyr_leaf_run runs[2];
-	long got = gup(p, p->addr + p->stride - PAGE_SIZE, 2);
+	struct phyr_leaf_run runs[PIN_FEW] __uninitialized;
+	struct phyr phyrs[PIN_FEW] __uninitialized;
+	unsigned int asked = leaves_ask(p, max), nr = 0;
+	int ret = 0, err;
 
-	if (got == 2) {
-		phyr_leaf_runs(p->mm, p->addr, nr, runs, 2);
-		if (run_whole(p, &runs[0], p->pages[0], nr - 1, nr) &&
-		    run_whole(p, &runs[1], p->pages[1], 0, nr))
-			return pair_note(p, runs);
+	if (asked) {
+		phyr_leaf_runs(p->mm, p->addr, p->stride / PAGE_SIZE, runs, asked);
+		nr = leaves_add(p, runs, asked, phyrs, &ret);
+		unpin_few(p->pages + nr, asked - nr);
 	}
-	if (got > 0)
-		unpin_user_pages(p->pages, got);
+	if (nr) {
+		err = leaves_note(p, phyrs, nr);
+		if (err)
+			return err;
+	}
+	p->leaves = nr == max ? 2 * max : 2;
+	if (nr || ret)
+		return ret;
 	p->stride = 0;
 	return pin_leaf(p);
 }
@@ -354,7 +407,7 @@ static unsigned int glue_pages(struct page **pages, unsigned int nr, struct phyr
 static int batch_note(struct pinner *p, struct page **pages, unsigned int nr)
 {
 	unsigned long skip = offset_in_page(p->addr), len;
-	struct phyr phyrs[PIN_GLUE];
+	struct phyr phyrs[PIN_GLUE] __uninitialized;
 	unsigned int n, used;
 	int ret;
 
@@ -399,7 +452,7 @@ static int pin_batch(struct pinner *p)
 
 	pages_grow(p);
 	max = min3(p->batch, p->max_pages, sink_room(&p->sink));
-	got = gup(p, p->addr & PAGE_MASK, min_t(unsigned long, pages_left(p), max));
+	got = gup(p, p->addr & PAGE_MASK, min_t(unsigned long, pages_left(p), max), p->pages);
 	if (got <= 0)
 		return got ? got : -EFAULT;
 	p->leaf = folio_test_large(page_folio(p->pages[got - 1]));
@@ -466,9 +519,12 @@ static void pages_free(struct pinner *p)
 
 static int pin_step(struct pinner *p)
 {
+	unsigned int leaves;
+
 	if (!p->leaf)
 		return pin_batch(p);
-	return pair_fits(p) ? pin_pair(p) : pin_leaf(p);
+	leaves = leaves_fit(p);
+	return leaves ? pin_leaves(p, leaves) : pin_leaf(p);
 }
 
 /* Pins until the end of the range or of the sink; 0, or why it stopped. */
@@ -480,6 +536,7 @@ static int pin_run(struct pinner *p)
 	p->max_pages = PIN_FEW;
 	p->leaf = true;
 	p->batch = PIN_FEW;
+	p->leaves = 2;
 	while (!ret && p->addr < p->end && sink_room(&p->sink)) {
 		if (fatal_signal_pending(current)) {
 			ret = -EINTR;
@@ -538,8 +595,8 @@ static void unpin_some(const struct phyr *phyrs, unsigned int nr, bool make_dirt
 /* Lets go of what a list has from @offset on, and forgets it. */
 static void unpin_list_from(struct phyr_list *list, u64 offset, bool make_dirty)
 {
-	struct phyr phyrs[UNPIN_FEW];
-	struct phyr_iter it;
+	struct phyr phyrs[UNPIN_FEW] __uninitialized;
+	struct phyr_iter it __uninitialized;
 	unsigned int nr;
 
 	phyr_iter_init(&it, list, offset, ~0ULL);
@@ -673,38 +730,65 @@ int pin_user_phyr_list_remote(struct phyr_list *list, struct mm_struct *mm,
 }
 EXPORT_SYMBOL_GPL(pin_user_phyr_list_remote);
 
-static void unpin_long(unsigned long pfn, unsigned long nr, bool make_dirty)
+/* Lets go of pages of one folio.  One that is dirty already, or need not be, is quick. */
+static void unpin_part(struct folio *folio, struct page *page, unsigned long nr,
+		       bool make_dirty)
 {
-	for (; nr > UNPIN_STEP; nr -= UNPIN_STEP, pfn += UNPIN_STEP) {
-		unpin_user_page_range_dirty_lock(pfn_to_page(pfn), UNPIN_STEP, make_dirty);
-		cond_resched();
-	}
-	unpin_user_page_range_dirty_lock(pfn_to_page(pfn), nr, make_dirty);
+	if (make_dirty && !folio_test_dirty(folio))
+		unpin_user_page_range_dirty_lock(page, nr, true);
+	else
+		unpin_user_folio(folio, nr);
 }
 
-/* One page that is dirty already, or need not be, takes the shortest way. */
-static void unpin_one(unsigned long pfn, bool make_dirty)
+/* Large folios for the most part: one page of each is looked at. */
+static void unpin_large(unsigned long pfn, unsigned long left, bool make_dirty)
 {
-	struct folio *folio = pfn_folio(pfn);
+	unsigned long nr;
 
-	if (make_dirty && !folio_test_dirty(folio))
-		unpin_user_page_range_dirty_lock(pfn_to_page(pfn), 1, true);
-	else
-		unpin_folio(folio);
+	do {
+		struct page *page = pfn_to_page(pfn);
+		struct folio *folio = page_folio(page);
+
+		nr = folio_nr_pages(folio) - folio_page_idx(folio, page);
+		nr = min(nr, left);
+		unpin_part(folio, page, nr, make_dirty);
+		pfn += nr;
+		left -= nr;
+	} while (left);
+}
+
+/* Pages of several folios. */
+static void unpin_long(unsigned long pfn, unsigned long left, bool make_dirty)
+{
+	bool large = folio_test_large(pfn_folio(pfn));
+	unsigned long nr;
+
+	for (; left; pfn += nr, left -= nr) {
+		nr = min(left, UNPIN_STEP);
+		if (large)
+			unpin_large(pfn, nr, make_dirty);
+		else
+			unpin_user_page_range_dirty_lock(pfn_to_page(pfn), nr, make_dirty);
+		cond_resched();
+	}
 }
 
 /* Phyrs of memory with pages. */
 static void unpin_some(const struct phyr *phyrs, unsigned int nr, bool make_dirty)
 {
-	unsigned long pfn, last;
+	unsigned long pfn, pages;
+	struct folio *folio;
+	struct page *page;
 
 	for (; nr; nr--, phyrs++) {
 		pfn = PHYS_PFN(phyrs->addr);
-		last = PHYS_PFN(phyrs->addr + phyrs->len - 1);
-		if (pfn == last)
-			unpin_one(pfn, make_dirty);
+		pages = PHYS_PFN(phyrs->addr + phyrs->len - 1) - pfn + 1;
+		page = pfn_to_page(pfn);
+		folio = page_folio(page);
+		if (folio_page_idx(folio, page) + pages <= folio_nr_pages(folio))
+			unpin_part(folio, page, pages, make_dirty);
 		else
-			unpin_long(pfn, last - pfn + 1, make_dirty);
+			unpin_long(pfn, pages, make_dirty);
 	}
 	cond_resched();
 }
