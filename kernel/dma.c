@@ -58,7 +58,7 @@ struct sg_phyrs {
 	bool gone;			/* revoked: the device has nothing mapped */
 	struct phyr_user user;
 	struct phyr_user *owner;
-	struct phyr_list own;		/* sg_map_phyrs(): the array, as a list */
+	struct phyr_list *own;		/* sg_map_phyrs(): the array, as a list */
 	struct dma_iova_state iova;
 	struct sg_table sgt;
 	struct sg_phyr_chunk *tail;
@@ -151,17 +151,23 @@ static int iova_link_one(struct sg_phyrs *sg, const struct phyr *phyr, unsigned 
 	return dma_iova_link(sg->dev, &sg->iova, phyr->addr, at, phyr->len, sg->dir, attrs);
 }
 
-/* Links phyr by phyr; *@linked says how far it came. */
+/*
+ * Links phyr by phyr, once there is room for all; *@linked says how far it came.
+ * -EOPNOTSUPP if there cannot be any.
+ */
 static int iova_link(struct sg_phyrs *sg, u64 *linked)
 {
 	unsigned long mask = dma_get_merge_boundary(sg->dev), attrs;
-	struct phyr phyrs[PHYR_ITER_AHEAD];
-	struct phyr_iter it;
+	struct phyr phyrs[PHYR_ITER_AHEAD] __uninitialized;
+	struct phyr_iter it __uninitialized;
 	unsigned int i, nr;
 	int ret;
 
 	phyr_iter_init(&it, sg->list, sg->offset, sg->len);
 	while ((nr = phyr_iter_fill(&it, phyrs, ARRAY_SIZE(phyrs)))) {
+		/* how it lies in a granule depends on the first address */
+		if (!*linked && !dma_iova_try_alloc(sg->dev, &sg->iova, phyrs[0].addr, sg->len))
+			return -EOPNOTSUPP;
 		attrs = kind_attrs(sg, it.kind);
 		for (i = 0; i < nr; i++) {
 			ret = iova_link_one(sg, &phyrs[i], attrs, mask, *linked);
@@ -198,13 +204,10 @@ static void iova_unlink(struct sg_phyrs *sg, u64 len, unsigned long attrs)
 
 static int map_iova(struct sg_phyrs *sg)
 {
-	struct phyr first;
 	u64 linked = 0;
 	int ret;
 
-	if (!phyr_list_find(sg->list, sg->offset, &first, NULL))
-		return -EINVAL;
-	if (!dma_iova_try_alloc(sg->dev, &sg->iova, first.addr, sg->len))
+	if (!PHYR_HAS_IOVA)
 		return -EOPNOTSUPP;
 	ret = iova_link(sg, &linked);
 	if (!ret)
@@ -212,7 +215,8 @@ static int map_iova(struct sg_phyrs *sg)
 	if (ret) {
 		if (linked)
 			iova_unlink(sg, linked, DMA_ATTR_SKIP_CPU_SYNC);
-		dma_iova_free(sg->dev, &sg->iova);
+		if (dma_use_iova(&sg->iova))
+			dma_iova_free(sg->dev, &sg->iova);
 		return ret;
 	}
 	sg->way = SG_IOVA;
@@ -306,8 +310,8 @@ static struct scatterlist *table_set(struct scatterlist *s, struct phyr phyr)
 static void table_fill(struct sg_phyrs *sg)
 {
 	struct scatterlist *s = sg->sgt.sgl;
-	struct phyr phyrs[PHYR_ITER_AHEAD];
-	struct phyr_iter it;
+	struct phyr phyrs[PHYR_ITER_AHEAD] __uninitialized;
+	struct phyr_iter it __uninitialized;
 	unsigned int i, nr;
 
 	phyr_iter_init(&it, sg->list, sg->offset, sg->len);
@@ -413,7 +417,7 @@ static int map_piece(struct sg_phyrs *sg, const struct phyr *phyr, enum phyr_kin
 static void unmap_ranges(struct sg_phyrs *sg, unsigned long attrs)
 {
 	struct sg_phyr_chunk *chunk;
-	struct piece_iter pi;
+	struct piece_iter pi __uninitialized;
 	struct phyr piece;
 	unsigned int i;
 
@@ -428,7 +432,7 @@ static void unmap_ranges(struct sg_phyrs *sg, unsigned long attrs)
 
 static int map_ranges(struct sg_phyrs *sg)
 {
-	struct piece_iter pi;
+	struct piece_iter pi __uninitialized;
 	struct phyr piece;
 	int ret;
 
@@ -460,7 +464,7 @@ static void ranges_sync(struct sg_phyrs *sg,
 				     enum dma_data_direction dir))
 {
 	struct sg_phyr_chunk *chunk;
-	struct piece_iter pi;
+	struct piece_iter pi __uninitialized;
 	struct phyr piece;
 	dma_addr_t addr;
 	unsigned int i;
@@ -481,20 +485,25 @@ static bool one_phyr(const struct sg_phyrs *sg)
 {
 	struct phyr first;
 
+	if (phyr_list_nr(sg->list) == 1)
+		return true;
 	return phyr_list_find(sg->list, sg->offset, &first, NULL) && first.len >= sg->len;
 }
 
 static int map_any(struct sg_phyrs *sg)
 {
+	bool pageless = phyr_list_kinds(sg->list) & BIT(PHYR_MMIO), one = one_phyr(sg);
 	int ret = phyr_p2p_check(sg->dev, sg->list, sg->offset, sg->len);
 
 	if (ret)
 		return ret;
+	/* the range of addresses has to stay if the memory goes before the mapping */
+	if (one && !pageless)
+		return map_ranges(sg);
 	ret = map_iova(sg);
 	if (ret != -EOPNOTSUPP && ret != -EINVAL)
 		return ret;
-	if (dma_get_merge_boundary(sg->dev) && !one_phyr(sg) &&
-	    !(phyr_list_kinds(sg->list) & BIT(PHYR_MMIO)))
+	if (dma_get_merge_boundary(sg->dev) && !one && !pageless)
 		return map_table(sg);
 	return map_ranges(sg);
 }
@@ -657,14 +666,29 @@ struct sg_phyrs *sg_map_phyr_list(struct device *dev, const struct phyr_list *li
 }
 EXPORT_SYMBOL_GPL(sg_map_phyr_list);
 
-static int list_from_array(struct phyr_list *list, const struct phyr *phyrs, unsigned int nr)
+static void list_put(struct phyr_list *list)
 {
+	if (list)
+		phyr_list_free(list);
+	kfree(list);
+}
+
+static struct phyr_list *list_from_array(const struct phyr *phyrs, unsigned int nr)
+{
+	struct phyr_list *list = kmalloc(sizeof(*list), GFP_KERNEL);
 	int ret = 0;
 
+	if (!list)
+		return ERR_PTR(-ENOMEM);
+	phyr_list_init(list);
 	for (; nr && !ret; nr--, phyrs++)
 		ret = phyr_list_append(list, phyrs->addr, phyrs->len,
 				       phyr_kind_of(phyrs->addr), GFP_KERNEL);
-	return ret;
+	if (ret) {
+		list_put(list);
+		return ERR_PTR(ret);
+	}
+	return list;
 }
 
 /**
@@ -686,26 +710,16 @@ struct sg_phyrs *sg_map_phyrs(struct device *dev, const struct phyr *phyrs,
 			      unsigned int nr, enum dma_data_direction dir,
 			      unsigned long attrs)
 {
+	struct phyr_list *list = list_from_array(phyrs, nr);
 	struct sg_phyrs *sg;
-	int ret;
 
-	if (!nr)
-		return ERR_PTR(-EINVAL);
-	sg = sg_new(dev, dir, attrs);
+	if (IS_ERR(list))
+		return ERR_CAST(list);
+	sg = sg_map_phyr_list(dev, list, 0, phyr_list_len(list), dir, attrs);
 	if (IS_ERR(sg))
-		return sg;
-	ret = list_from_array(&sg->own, phyrs, nr);
-	if (!ret) {
-		sg->list = &sg->own;
-		sg->len = phyr_list_len(&sg->own);
-		ret = map_any(sg);
-	}
-	trace_phyr_map(dev, sg->len, sg->nr, ret);
-	if (ret) {
-		phyr_list_free(&sg->own);
-		kfree(sg);
-		return ERR_PTR(ret);
-	}
+		list_put(list);
+	else
+		sg->own = list;
 	return sg;
 }
 EXPORT_SYMBOL_GPL(sg_map_phyrs);
@@ -725,7 +739,7 @@ void sg_unmap_phyrs(struct sg_phyrs *sg)
 	trace_phyr_unmap(sg->dev, sg->len, sg->nr);
 	phyr_list_unuse(sg->list, &sg->user);
 	sg_end(sg);
-	phyr_list_free(&sg->own);
+	list_put(sg->own);
 	kfree(sg);
 }
 EXPORT_SYMBOL_GPL(sg_unmap_phyrs);
@@ -790,7 +804,7 @@ EXPORT_SYMBOL_GPL(sg_phyrs_nr);
  */
 size_t sg_phyrs_bytes(const struct sg_phyrs *sg)
 {
-	return sg->bytes + phyr_list_bytes(&sg->own);
+	return sg->bytes + (sg->own ? sizeof(*sg->own) + phyr_list_bytes(sg->own) : 0);
 }
 EXPORT_SYMBOL_GPL(sg_phyrs_bytes);
 
