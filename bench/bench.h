@@ -9,5 +9,6 @@
 struct device;
 
 void stock_run(struct device *dev, const struct bench_run *run, struct bench_side *side);
+int gup_alone(const struct bench_run *run, u64 *ns);
 
 #endif

@@ -45,6 +45,8 @@ struct bench_side {
  * @flags: BENCH_*
  * @stock: out: the loop that ib_umem runs
  * @phyr: out: phyrs
+ * @gup_ns: out: nanoseconds of pin_user_pages_fast() alone, in the stock way's
+ *	batches: what neither can do without where pages are small
  */
 struct bench_run {
 	__u64 addr;
@@ -53,6 +55,7 @@ struct bench_run {
 	__u32 reserved;
 	struct bench_side stock;
 	struct bench_side phyr;
+	__u64 gup_ns;
 };
 
 #define BENCH_IOC_RUN	_IOWR(0xEE, 0, struct bench_run)

@@ -73,7 +73,9 @@ static long bench_run(struct bench_run __user *arg)
 	stock_run(dev, &run, &run.stock);
 	if (!(run.flags & BENCH_PHYR_FIRST))
 		phyr_run(dev, &run, &run.phyr);
-	ret = copy_to_user(arg, &run, sizeof(run)) ? -EFAULT : 0;
+	ret = gup_alone(&run, &run.gup_ns);
+	if (!ret)
+		ret = copy_to_user(arg, &run, sizeof(run)) ? -EFAULT : 0;
 put:
 	pci_dev_put(edu);
 	return ret;

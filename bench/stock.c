@@ -99,3 +99,29 @@ void stock_run(struct device *dev, const struct bench_run *run, struct bench_sid
 	}
 	side->error = -ret;
 }
+
+/* The same batches, each let go of again, with only GUP's own time taken. */
+int gup_alone(const struct bench_run *run, u64 *ns)
+{
+	unsigned long addr = run->addr & PAGE_MASK;
+	unsigned long left = PAGE_ALIGN(run->addr + run->len - addr) >> PAGE_SHIFT;
+	struct page **pages = (struct page **)__get_free_page(GFP_KERNEL);
+	long got = 0;
+	u64 start;
+
+	if (!pages)
+		return -ENOMEM;
+	*ns = 0;
+	for (; left; left -= got, addr += got * PAGE_SIZE) {
+		cond_resched();
+		start = ktime_get_ns();
+		got = pin_user_pages_fast(addr, min_t(unsigned long, left, BATCH),
+					  gup_flags(run), pages);
+		*ns += ktime_get_ns() - start;
+		if (got <= 0)
+			break;
+		unpin_user_pages(pages, got);
+	}
+	free_page((unsigned long)pages);
+	return left ? (got ?: -EFAULT) : 0;
+}
