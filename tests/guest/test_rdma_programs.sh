@@ -19,6 +19,8 @@ explain() {
 	local log
 	for log in server client; do
 		tail -n 8 "$work/$log" 2>/dev/null | sed "s/^/# $log: /"
+		# what it complains of would be before what it has written: that is buffered
+		sed "s/^/# $log: ! /" "$work/$log.error" 2>/dev/null
 	done
 }
 
@@ -41,13 +43,14 @@ pair() {
 	shift 3
 	port=$((port + 1))
 	# shellcheck disable=SC2086 # words are wanted
-	GLIBC_TUNABLES=$tunables timeout 60 "$@" -p $port $server_args >"$work/server" 2>&1 &
+	GLIBC_TUNABLES=$tunables timeout 60 "$@" -p $port $server_args \
+		>"$work/server" 2>"$work/server.error" &
 	server=$!
 	wait_for_server $server
 	# shellcheck disable=SC2086
-	GLIBC_TUNABLES=$tunables timeout 60 "$@" -p $port $client_args >"$work/client" 2>&1 ||
-		status=$?
-	wait $server || status=$?
+	GLIBC_TUNABLES=$tunables timeout 60 "$@" -p $port $client_args \
+		>"$work/client" 2>"$work/client.error" || status="$? of the client"
+	wait $server || status+=", $? of the server"
 	if [ "$status" = 0 ]; then
 		ok "$name"
 	else

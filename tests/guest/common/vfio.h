@@ -19,4 +19,7 @@ const char *vfio_missing(void);
 /* Where the BAR is, by sysfs; 0 if there is none. */
 uint64_t vfio_bar_start(void);
 
+/* How long it is: KASAN would have 128 GiB of shadow for 1 TiB, see vm/run. */
+uint64_t vfio_bar_size(void);
+
 #endif
