@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Sizes, numbers, the lines of /proc/PID/maps, and names that anybody chose.
+ * Sizes, numbers, the lines of /proc/PID/maps and of phyr/regions in debugfs, and
+ * names that anybody chose.
  *
  * Nothing here writes outside of what it is given or keeps anything, whatever
  * the text.  Each function answers 0, -EINVAL for what it does not understand,
@@ -10,6 +11,7 @@
  * that a whole line can be taken without a look after each part.
  */
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "parse.h"
@@ -164,6 +166,72 @@ int parse_maps_line(const char *line, struct maps_line *map)
 		return -EINVAL;
 	map->path = c.s + strspn(c.s, " ");
 	return 0;
+}
+
+static bool is_octal(char c)
+{
+	return c >= '0' && c <= '7';
+}
+
+/* One byte of a name: blanks and the like are a backslash and three octal digits. */
+static char take_byte(struct cursor *c)
+{
+	const char *s = c->s;
+
+	if (s[0] != '\\' || !is_octal(s[1]) || !is_octal(s[2]) || !is_octal(s[3])) {
+		c->s++;
+		return s[0];
+	}
+	c->s += 4;
+	return (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0'));
+}
+
+/* What comes before the next blank. */
+static void take_word(struct cursor *c, char *word, size_t size)
+{
+	size_t n = 0;
+
+	while (!c->error && *c->s && *c->s != ' ') {
+		if (n == size - 1)
+			c->error = -ERANGE;
+		else
+			word[n++] = take_byte(c);
+	}
+	word[n] = '\0';
+}
+
+static uint64_t take_field(struct cursor *c)
+{
+	uint64_t n = take_number(c, 10);
+
+	take_char(c, " ");
+	return n;
+}
+
+/**
+ * parse_region_line - a line of phyr/regions in debugfs
+ * @line: without its newline
+ * @region: set to what it says; the name is not fit to be shown, see text_clean()
+ */
+int parse_region_line(const char *line, struct region_line *region)
+{
+	struct cursor c = { .s = line };
+
+	region->inode = take_field(&c);
+	region->pid = take_field(&c);
+	region->bytes = take_field(&c);
+	region->pages = take_field(&c);
+	region->phyrs = take_field(&c);
+	take_word(&c, region->kinds, sizeof(region->kinds));
+	take_char(&c, " ");
+	take_word(&c, region->access, sizeof(region->access));
+	take_char(&c, " ");
+	take_word(&c, region->state, sizeof(region->state));
+	take_char(&c, " ");
+	region->users = take_field(&c);
+	take_word(&c, region->comm, sizeof(region->comm));
+	take_end(&c);
+	return c.error;
 }
 
 /* Length of the valid UTF-8 character at @s, not a control character; or 0. */

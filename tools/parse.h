@@ -24,9 +24,36 @@ struct maps_line {
 	const char *path;
 };
 
+/**
+ * struct region_line - one line of phyr/regions in debugfs
+ * @inode: of the dma-buf
+ * @pid: who made it
+ * @bytes: its length
+ * @pages: that it touches
+ * @phyrs: that it is made of
+ * @users: who has it
+ * @kinds: of memory, with commas
+ * @access: "rw" or "ro"
+ * @state: "pinned" and its like
+ * @comm: the program's name, which may be empty
+ */
+struct region_line {
+	uint64_t inode;
+	uint64_t pid;
+	uint64_t bytes;
+	uint64_t pages;
+	uint64_t phyrs;
+	uint64_t users;
+	char kinds[32];
+	char access[8];
+	char state[16];
+	char comm[32];
+};
+
 int parse_number(const char *s, uint64_t max, uint64_t *number);
 int parse_size(const char *s, uint64_t *bytes);
 int parse_maps_line(const char *line, struct maps_line *map);
+int parse_region_line(const char *line, struct region_line *region);
 
 void text_clean(char *s);
 size_t text_cut(const char *s, size_t chars);

@@ -8,6 +8,7 @@
 
 #include <json-c/json.h>
 
+#include "parse.h"
 #include "tool.h"
 
 #define REGIONS	"/sys/kernel/debug/phyr/regions"
@@ -30,48 +31,11 @@ static const char help[] =
 	"  -j, --json  exact numbers, for programs\n"
 	"  -h, --help  this text\n";
 
-struct region {
-	uint64_t inode, bytes, pages, phyrs;
-	int pid;
-	char kinds[32], access[8], state[16], comm[80];
-	unsigned int users;
-};
-
-/* Blanks and the like are in a name as backslash and three octal digits. */
-static void unescape(char *text)
+static void row_print(const struct region_line *r)
 {
-	unsigned int byte;
-	char *to = text;
-
-	for (; *text; text++) {
-		if (*text == '\\' && sscanf(text + 1, "%3o", &byte) == 1 && strlen(text) > 3) {
-			*to++ = (char)byte;
-			text += 3;
-		} else {
-			*to++ = *text;
-		}
-	}
-	*to = '\0';
-}
-
-/* A line of the file; false for one that is none. A program may have no name. */
-static bool region_parse(const char *line, struct region *r)
-{
-	int n = sscanf(line, "%" SCNu64 " %d %" SCNu64 " %" SCNu64 " %" SCNu64
-		       " %31s %7s %15s %u %79s", &r->inode, &r->pid, &r->bytes, &r->pages,
-		       &r->phyrs, r->kinds, r->access, r->state, &r->users, r->comm);
-
-	if (n == 9)
-		r->comm[0] = '\0';
-	unescape(r->comm);
-	return n >= 9;
-}
-
-static void row_print(const struct region *r)
-{
-	printf("%7d  %-16s %9s %9" PRIu64 "  %-10s %-6s %-8s %6u %8" PRIu64 "\n", r->pid,
-	       r->comm, text_bytes(r->bytes).s, r->phyrs, r->kinds, r->access, r->state,
-	       r->users, r->inode);
+	printf("%7" PRIu64 "  %-16s %9s %9" PRIu64 "  %-10s %-6s %-8s %6" PRIu64 " %8" PRIu64 "\n",
+	       r->pid, r->comm, text_bytes(r->bytes).s, r->phyrs, r->kinds, r->access,
+	       r->state, r->users, r->inode);
 }
 
 static struct json_object *kinds_json(char *kinds)
@@ -84,11 +48,11 @@ static struct json_object *kinds_json(char *kinds)
 	return array;
 }
 
-static void row_json(struct json_object *array, struct region *r)
+static void row_json(struct json_object *array, struct region_line *r)
 {
 	struct json_object *row = json_object_new_object();
 
-	json_add_u64(row, "pid", (uint64_t)r->pid);
+	json_add_u64(row, "pid", r->pid);
 	json_add_text(row, "command", r->comm);
 	json_add_u64(row, "bytes", r->bytes);
 	json_add_u64(row, "pages", r->pages);
@@ -115,15 +79,17 @@ static int open_failed(void)
 
 static int list(FILE *f, struct json_object *array)
 {
-	struct region r;
+	struct region_line r;
 	char line[300];
 	bool any = false;
 
 	while (fgets(line, sizeof(line), f)) {
 		if (line[0] == '#')
 			continue;
-		if (!region_parse(line, &r))
+		line[strcspn(line, "\n")] = '\0';
+		if (parse_region_line(line, &r))
 			return tool_fail("cannot make sense of " REGIONS);
+		text_clean(r.comm);
 		if (!any && !array)
 			printf("%7s  %-16s %9s %9s  %-10s %-6s %-8s %6s %8s\n", "PID", "COMMAND",
 			       "BYTES", "PHYRS", "KINDS", "ACCESS", "STATE", "USERS", "INODE");

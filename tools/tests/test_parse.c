@@ -154,6 +154,51 @@ static void test_cut(void **state)
 	assert_int_equal(text_cut("\xe2\x82\xac\xc3\xa9x", 3), 6);
 }
 
+static void test_region(void **state)
+{
+	struct region_line r;
+
+	(void)state;
+	assert_int_equal(parse_region_line("163 217 67108864 16384 2 ram,mmio rw pinned 3 phyr",
+					   &r), 0);
+	assert_int_equal(r.inode, 163);
+	assert_int_equal(r.pid, 217);
+	assert_int_equal(r.bytes, 67108864);
+	assert_int_equal(r.pages, 16384);
+	assert_int_equal(r.phyrs, 2);
+	assert_int_equal(r.users, 3);
+	assert_string_equal(r.kinds, "ram,mmio");
+	assert_string_equal(r.access, "rw");
+	assert_string_equal(r.state, "pinned");
+	assert_string_equal(r.comm, "phyr");
+
+	/* names are anybody's */
+	assert_int_equal(parse_region_line("1 2 3 4 5 ram ro imported 0 a\\040b\\012\\134", &r), 0);
+	assert_string_equal(r.comm, "a b\n\\");
+	assert_int_equal(parse_region_line("1 2 3 4 5 ram ro revoked 0 ", &r), 0);
+	assert_string_equal(r.comm, "");
+	assert_int_equal(parse_region_line("1 2 3 4 5 ram ro pinned 0 \\04", &r), 0);
+	assert_string_equal(r.comm, "\\04");
+}
+
+static void test_no_region(void **state)
+{
+	static const char *const lines[] = {
+		"", "1", "1 2 3 4 5 ram rw pinned 0", "1 2 3 4 5 ram rw pinned 0 two words",
+		"x 2 3 4 5 ram rw pinned 0 a", "1 -2 3 4 5 ram rw pinned 0 a", " 1 2 3 4 5 ram",
+	};
+	struct region_line r;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		assert_int_equal(parse_region_line(lines[i], &r), -EINVAL);
+	assert_int_equal(parse_region_line("1 2 3 4 5 ram rw pinned-and-much-more 0 a", &r),
+			 -ERANGE);
+	assert_int_equal(parse_region_line("1 2 18446744073709551616 4 5 ram rw pinned 0 a", &r),
+			 -ERANGE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -164,6 +209,8 @@ int main(void)
 		cmocka_unit_test(test_no_maps),
 		cmocka_unit_test(test_clean),
 		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_region),
+		cmocka_unit_test(test_no_region),
 	};
 
 	return cmocka_run_group_tests_name("parse", tests, NULL, NULL);
