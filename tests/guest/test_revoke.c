@@ -650,7 +650,7 @@ static void pull_by_vfio(void (*pull)(const struct bar_vfio *v))
 	struct bar_vfio v;
 
 	if (bar_vfio_missing()) {
-		print_message("# no VFIO without an IOMMU\n");
+		print_message("# %s\n", bar_vfio_missing());
 		skip();
 	}
 	bar_vfio_open(&v);
@@ -669,6 +669,48 @@ static void test_vfio_reset(void **state)
 	(void)state;
 	assert_true(bar_find_resettable());
 	pull_by_vfio(bar_vfio_reset);
+}
+
+static void *unbind_main(void *arg)
+{
+	(void)arg;
+	bar_vfio_unbind();
+	return NULL;
+}
+
+/*
+ * The driver of a device that is used does not go before its memory does; and when
+ * it has gone, nobody has any of that.
+ */
+static void test_vfio_unbind(void **state)
+{
+	int edu = edu_open(), region;
+	struct bar_vfio v;
+	pthread_t thread;
+	char *bar;
+
+	(void)state;
+	if (bar_vfio_missing()) {
+		close(edu);
+		print_message("# %s\n", bar_vfio_missing());
+		skip();
+	}
+	bar_vfio_open(&v);
+	bar = bar_vfio_map(&v, BAR_SIZE);
+	region = pin(bar, BAR_SIZE, PHYR_PIN_WRITE);
+	assert_int_equal(edu_map_dmabuf(edu, region, EDU_MAP_WRITE), 0);
+	thread = thread_start(unbind_main, NULL);
+	usleep(300000);
+	check_alive(region);
+	edu_check(edu, 64, bar + 64, 64);
+	bar_vfio_release(&v);
+	check_alive(region);
+	release(bar, BAR_SIZE);
+	pthread_join(thread, NULL);
+	assert_int_equal(edu_errno(edu), ENODEV);
+	check_revoked(region);
+	close(edu);
+	close(region);
 }
 
 static int find_first(void **state)
@@ -699,6 +741,7 @@ int main(void)
 		revoke_test(test_pulled_out),
 		revoke_test(test_vfio),
 		revoke_test(test_vfio_reset),
+		revoke_test(test_vfio_unbind),
 	};
 
 	return fixture_run(tests);

@@ -157,14 +157,24 @@ void bar_vfio_open(struct bar_vfio *v)
 	bar_vfio_memory(v, true);
 }
 
-void bar_vfio_close(struct bar_vfio *v)
+void bar_vfio_release(struct bar_vfio *v)
 {
 	close(v->device);
 	close(v->group);
 	close(v->container);
+}
+
+void bar_vfio_unbind(void)
+{
 	assert_int_equal(write_file("/sys/bus/pci/drivers/vfio-pci/unbind", name()), 0);
 	assert_int_equal(bar_write("driver_override", "\n"), 0);
 	assert_int_equal(bar_write("enable", "1"), 0);
+}
+
+void bar_vfio_close(struct bar_vfio *v)
+{
+	bar_vfio_release(v);
+	bar_vfio_unbind();
 }
 
 char *bar_vfio_map(const struct bar_vfio *v, size_t len)

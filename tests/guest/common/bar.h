@@ -40,6 +40,10 @@ const char *bar_vfio_missing(void);
 
 void bar_vfio_open(struct bar_vfio *v);
 void bar_vfio_close(struct bar_vfio *v);
+
+/* The same in two steps: the second waits for the first, and for mappings to go. */
+void bar_vfio_release(struct bar_vfio *v);
+void bar_vfio_unbind(void);
 char *bar_vfio_map(const struct bar_vfio *v, size_t len);
 
 /* Whether the device answers to accesses to its memory. */
