@@ -13,23 +13,40 @@
 
 static DECLARE_RWSEM(ops_lock);
 
-#define HANDLER(function)							\
-	HOOK("ib_uverbs", function);						\
-	static int replacement_of(function)(struct uverbs_attr_bundle *attrs)	\
-	{									\
-		int ret;							\
-										\
-		hook_enter();							\
-		down_read(&ops_lock);						\
-		ret = stock(function)(attrs);					\
-		up_read(&ops_lock);						\
-		hook_leave();							\
-		return ret;							\
-	}
+static void ops_stay(void)
+{
+	hook_enter();
+	down_read(&ops_lock);
+}
 
-HANDLER(UVERBS_REG_DMABUF_MR)
+static void ops_may_change(void)
+{
+	up_read(&ops_lock);
+	hook_leave();
+}
+
+HOOK("ib_uverbs", UVERBS_REG_DMABUF_MR);
+static int replacement_of(UVERBS_REG_DMABUF_MR)(struct uverbs_attr_bundle *attrs)
+{
+	int ret;
+
+	ops_stay();
+	ret = stock(UVERBS_REG_DMABUF_MR)(attrs);
+	ops_may_change();
+	return ret;
+}
+
 #ifdef UVERBS_REG_MR
-HANDLER(UVERBS_REG_MR)
+HOOK("ib_uverbs", UVERBS_REG_MR);
+static int replacement_of(UVERBS_REG_MR)(struct uverbs_attr_bundle *attrs)
+{
+	int ret;
+
+	ops_stay();
+	ret = stock(UVERBS_REG_MR)(attrs);
+	ops_may_change();
+	return ret;
+}
 #endif
 
 static struct hook *const hooks[] = {

@@ -344,7 +344,8 @@ static const struct site sites[] = {
 	{ "ib_umem mixed", "mixed", 28 * MIB, ALL, nothing, call_umem, undo_umem },
 	{ "ib_umem copy of a BAR", "PCI BAR", MIB, ALL, prepare_umem, call_umem_copy,
 	  undo_umem_always },
-	{ "ib_umem release", "4 KiB scattered", MIB, ALL, prepare_umem, call_umem_put, nothing_left },
+	{ "ib_umem release", "4 KiB scattered", MIB, ALL, prepare_umem, call_umem_put,
+	  nothing_left },
 
 	{ "write", "4 KiB scattered", MIB, ALL, prepare_reg, call_write, undo_post },
 	{ "read", "4 KiB scattered", MIB, ALL, prepare_reg, call_read, undo_post },

@@ -170,7 +170,8 @@ static void test_dma(void **state)
 	how.fd = region;
 	assert_return_code(ioctl(edu, EDU_IOC_MAP, &how), errno);
 	print_message("# %zu GiB: mapped for a device in %.0f us, %llu ranges, %llu bytes; "
-		      "the IOMMU's tables %lld KiB\n", (size_t)(len / GIB), (double)how.map_ns / 1e3,
+		      "the IOMMU's tables %lld KiB\n",
+		      (size_t)(len / GIB), (double)how.map_ns / 1e3,
 		      (unsigned long long)how.segments, (unsigned long long)how.map_bytes,
 		      (mem_vmstat("nr_iommu_pages") - tables) * 4);
 	assert_int_equal(how.len, len);

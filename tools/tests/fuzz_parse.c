@@ -94,7 +94,7 @@ static void check_text(char *text)
 	text_clean(text);
 	must(strlen(text) == len);
 	again = strdup(text);
-	must(again != NULL);
+	must(!!again);
 	text_clean(again);
 	must(!strcmp(text, again));
 	for (size_t chars = 0; at < len; chars++, at = next) {
@@ -109,7 +109,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = malloc(size + 1);
 
-	must(text != NULL);
+	must(!!text);
 	memcpy(text, data, size);
 	text[size] = '\0';
 	check_number(text);
