@@ -46,7 +46,7 @@ struct bench_side {
  * @stock: out: the loop that ib_umem runs
  * @phyr: out: phyrs
  * @gup_ns: out: nanoseconds of pin_user_pages_fast() alone, in the stock way's
- *	batches: what neither can do without where pages are small
+ *	batches: what neither can do without where pages are small; 0 if it refuses
  */
 struct bench_run {
 	__u64 addr;
