@@ -33,6 +33,7 @@ struct row {
 	const struct mem_kind *kind;
 	struct bench_run time;
 	struct edu_map map;
+	const char *by;		/* who else has reached it, or NULL */
 	const char *failed;	/* NULL: everything was as it should be */
 };
 
@@ -191,6 +192,7 @@ static void do_kind(const struct demo *demo, const struct more_kind *more, struc
 	struct mem mem;
 
 	row->kind = kind;
+	row->by = more->by;
 	if (mem_map(&mem, kind, kind->size)) {
 		row->failed = strerror(errno);
 		return;
@@ -222,12 +224,13 @@ static void print_row(const struct row *row)
 		table_ns(stock->pin_ns, stock_ns);
 		table_bytes(stock->bytes, stock_meta);
 	}
-	printf("%-17s %8s %6s %9llu %7llu %6llu  %10s %10s  %8s %8s  %s\n", row->kind->name,
+	printf("%-17s %8s %6s %9llu %7llu %6llu  %10s %10s  %8s %8s  %s%s%s\n", row->kind->name,
 	       table_bytes(row->kind->size, size),
 	       row->kind->struct_page ? "yes" : strcmp(row->kind->name, "mixed") ? "no" : "some",
 	       (unsigned long long)(row->kind->size / 4096), (unsigned long long)phyr->entries,
 	       (unsigned long long)row->map.segments, stock_ns, table_ns(phyr->pin_ns, phyr_ns),
-	       stock_meta, table_bytes(phyr->bytes, phyr_meta), row->failed ? row->failed : "yes");
+	       stock_meta, table_bytes(phyr->bytes, phyr_meta), row->failed ? row->failed : "yes",
+	       row->by && !row->failed ? ", by " : "", row->by && !row->failed ? row->by : "");
 	fflush(stdout);
 }
 
@@ -255,6 +258,8 @@ static json_object *row_json(const struct row *row)
 	if (stock->error)
 		json_object_object_add(o, "stock_error",
 				       json_object_new_string(strerrorname_np(stock->error)));
+	if (row->by)
+		json_object_object_add(o, "also_by", json_object_new_string(row->by));
 	json_object_object_add(o, "verified", json_object_new_boolean(!row->failed));
 	if (row->failed)
 		json_object_object_add(o, "failed", json_object_new_string(row->failed));

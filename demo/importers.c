@@ -1,20 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Runs in the guest: regions of /dev/phyr as dma-bufs, for drivers that nobody here
- * wrote.
+ * wrote; and their dma-bufs as regions.
  *
  *	importers-demo FILE.json
  *
- * Adds a table to the report that demo has written, and exits 1 if anything was
+ * Adds two tables to the report that demo has written, and exits 1 if anything was
  * wrong.
  */
 #define _GNU_SOURCE
+#include <fcntl.h>
+
+#include "../tests/guest/common/edu.h"
+#include "../tests/guest/common/exporters.h"
 #include "../tests/guest/common/importers.h"
 #include "../tests/guest/common/rdma.h"
 #include "table.h"
 
 #define SIZE	(CAMERA_BUFFERS * MIB)
 #define WINDOW	(64 * KIB)	/* of an RDMA message */
+#define BYTES	600		/* by the slow device */
 
 struct row;
 
@@ -33,15 +38,31 @@ struct importer {
 };
 
 /**
- * struct row - a driver and a kind of memory
- * @importer: the one
- * @kind: the other
- * @error: why the driver refused it, or 0
+ * struct exporter - a driver that makes a dma-buf
+ * @name: what the table calls it
+ * @memory: what it makes it of
+ * @has: whether this kernel has it
+ * @make: makes one of SIZE bytes, with a mapping of it
+ */
+struct exporter {
+	const char *name;
+	const char *memory;
+	bool (*has)(void);
+	int (*make)(char **addr);
+};
+
+/**
+ * struct row - a driver and memory
+ * @importer: takes memory of @kind, or
+ * @exporter: gives some of its own
+ * @kind: see there
+ * @error: why it was refused, or 0
  * @bytes: how many were compared
  * @done: everything was as it should be
  */
 struct row {
 	const struct importer *importer;
+	const struct exporter *exporter;
 	const struct mem_kind *kind;
 	int error;
 	uint64_t bytes;
@@ -148,6 +169,66 @@ static const struct importer importers[] = {
 	{ "RDMA, ibv_reg_dmabuf_mr()", has_rdma, 0, take_rdma },
 };
 
+/* The other direction: what others have made */
+
+static int make_udmabuf(char **addr)
+{
+	return udmabuf(addr, SIZE, 0);
+}
+
+static int make_heap(char **addr)
+{
+	int buf = heap_buffer(SIZE, O_RDWR);
+
+	*addr = mmap(NULL, SIZE, RW, MAP_SHARED, buf, 0);
+	assert_ptr_not_equal(*addr, MAP_FAILED);
+	return buf;
+}
+
+static int make_vgem(char **addr)
+{
+	uint32_t handle;
+
+	return vgem_buffer(vgem_open(), SIZE, &handle, addr);
+}
+
+static bool always(void)
+{
+	return true;
+}
+
+static const struct exporter exporters[] = {
+	{ "udmabuf", "memfd, in no order", always, make_udmabuf },
+	{ "the system heap", "pages of all sizes", always, make_heap },
+	{ "DRM's vgem, by PRIME", "shmem", has_vgem, make_vgem },
+};
+
+/* A region of somebody's dma-buf, by the CPU and by a device. */
+static void take_region(struct row *row)
+{
+	int edu = edu_open(), region, buf;
+	char *addr, *map;
+
+	buf = row->exporter->make(&addr);
+	region = phyr_import(dev, buf, 0, 0, PHYR_PIN_WRITE);
+	if (region < 0) {
+		row->error = -region;
+		return;
+	}
+	map = mmap(NULL, SIZE, RW, MAP_SHARED, region, 0);
+	assert_ptr_not_equal(map, MAP_FAILED);
+	pattern_fill(addr, SIZE, 1);
+	assert_true(pattern_is(map, SIZE, 1));
+	pattern_fill(map, SIZE, 2);
+	assert_true(pattern_is(addr, SIZE, 2));
+	release(map, SIZE);
+	assert_int_equal(edu_map_region(edu, region, EDU_MAP_WRITE), 0);
+	edu_check(edu, 0, addr, BYTES);
+	edu_check(edu, SIZE - BYTES, addr + SIZE - BYTES, BYTES);
+	assert_int_equal(edu_unmap(edu), 0);
+	row->bytes = 2 * SIZE + 4 * BYTES;
+}
+
 static const char *const kinds[] = {
 	"4 KiB scattered", "THP 2 MiB", "hugetlb 2 MiB", "devdax pmem", "PCI BAR",
 };
@@ -157,6 +238,11 @@ static void fill_row(void *arg)
 	struct row *row = arg;
 	struct mem mem;
 
+	if (row->exporter) {
+		take_region(row);
+		row->done = true;
+		return;
+	}
 	assert_return_code(mem_map(&mem, row->kind, SIZE), errno);
 	row->importer->take(&mem, row);
 	mem_unmap(&mem);
@@ -165,9 +251,19 @@ static void fill_row(void *arg)
 
 static bool right(const struct row *row)
 {
-	int error = row->kind->struct_page ? 0 : row->importer->pageless;
+	int error = row->exporter || row->kind->struct_page ? 0 : row->importer->pageless;
 
-	return row->done && row->error == error && (error || row->bytes >= row->kind->page);
+	return row->done && row->error == error && (error || row->bytes >= MIB);
+}
+
+static const char *driver(const struct row *row)
+{
+	return row->exporter ? row->exporter->name : row->importer->name;
+}
+
+static const char *memory(const struct row *row)
+{
+	return row->exporter ? row->exporter->memory : row->kind->name;
 }
 
 static void print_row(const struct row *row)
@@ -176,7 +272,7 @@ static void print_row(const struct row *row)
 
 	if (row->bytes)
 		table_bytes(row->bytes, bytes);
-	printf("%-27s %-16s %6s  %-10s %9s  %s\n", row->importer->name, row->kind->name,
+	printf("%-27s %-18s %6s  %-10s %9s  %s\n", driver(row), memory(row),
 	       table_bytes(SIZE, size), row->error ? strerrorname_np(row->error) : "yes", bytes,
 	       right(row) ? "yes" : "NO");
 	fflush(stdout);
@@ -187,8 +283,9 @@ static json_object *row_json(const struct row *row)
 	const char *error = row->error ? strerrorname_np(row->error) : NULL;
 	json_object *o = json_object_new_object();
 
-	json_object_object_add(o, "importer", json_object_new_string(row->importer->name));
-	json_object_object_add(o, "kind", json_object_new_string(row->kind->name));
+	json_object_object_add(o, row->exporter ? "exporter" : "importer",
+			       json_object_new_string(driver(row)));
+	json_object_object_add(o, "kind", json_object_new_string(memory(row)));
 	json_object_object_add(o, "bytes", json_object_new_uint64(SIZE));
 	json_object_object_add(o, "error", error ? json_object_new_string(error) : NULL);
 	json_object_object_add(o, "compared_bytes", json_object_new_uint64(row->bytes));
@@ -196,12 +293,11 @@ static json_object *row_json(const struct row *row)
 	return o;
 }
 
-static bool show(const struct importer *importer, const char *kind, json_object *rows)
+static bool show(struct row what, json_object *rows)
 {
 	struct row *row = table_row_new(sizeof(*row));
 
-	row->importer = importer;
-	row->kind = mem_find(kind);
+	*row = what;
 	table_row_fill(fill_row, row);
 	print_row(row);
 	json_object_array_add(rows, row_json(row));
@@ -217,13 +313,28 @@ static bool show_importer(const struct importer *importer, json_object *rows)
 		return true;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-		good &= show(importer, kinds[i], rows);
+		good &= show((struct row){ .importer = importer, .kind = mem_find(kinds[i]) },
+			     rows);
 	return good;
+}
+
+static bool show_exporter(const struct exporter *exporter, json_object *rows)
+{
+	if (exporter->has())
+		return show((struct row){ .exporter = exporter }, rows);
+	printf("%-27s left out: this kernel has none\n", exporter->name);
+	return true;
+}
+
+static void print_head(const char *what)
+{
+	printf("\n%-27s %-18s %6s  %-10s %9s  %s\n", what, "memory", "size", "taken", "compared",
+	       "verified");
 }
 
 int main(int argc, char **argv)
 {
-	json_object *rows = json_object_new_array();
+	json_object *rows = json_object_new_array(), *regions = json_object_new_array();
 	char words[ORACLE_WORDS];
 	bool bad = false;
 
@@ -236,15 +347,18 @@ int main(int argc, char **argv)
 		fprintf(stderr, "importers-demo: /dev/phyr: %s\n", strerror(-dev));
 		return 1;
 	}
-	printf("\n%-27s %-16s %6s  %-10s %9s  %s\n", "a region as a dma-buf for", "memory", "size",
-	       "taken", "compared", "verified");
+	print_head("a region as a dma-buf for");
 	for (size_t i = 0; i < ARRAY_SIZE(importers); i++)
 		bad |= !show_importer(&importers[i], rows);
+	print_head("a region from a dma-buf of");
+	for (size_t i = 0; i < ARRAY_SIZE(exporters); i++)
+		bad |= !show_exporter(&exporters[i], regions);
 	bad |= rdma_unload();
 	if (!oracle_nothing_held(words, sizeof(words))) {
 		printf("left: %s\n", words);
 		bad = true;
 	}
 	bad |= table_add(argv[1], "imported", rows);
+	bad |= table_add(argv[1], "regions_of", regions);
 	return bad;
 }

@@ -12,6 +12,7 @@
  * @begin: called when it is mapped, and before it is pinned; or NULL
  * @check: called while edu has it, for what only this kind has; what was wrong, or
  *	NULL
+ * @by: who else than edu has reached it by then, for the table; or NULL
  * @end: undoes @begin
  */
 struct more_kind {
@@ -19,6 +20,7 @@ struct more_kind {
 	const char *(*missing)(void);
 	void (*begin)(const struct mem *mem);
 	const char *(*check)(int edu, const struct mem *mem);
+	const char *by;
 	void (*end)(void);
 };
 

@@ -82,16 +82,6 @@ static int vgem_begin(void)
 	return vgem_open();
 }
 
-static int vgem_buffer(int drm, size_t len, uint32_t *handle, char **addr)
-{
-	off_t offset;
-
-	*handle = vgem_create(drm, len);
-	assert_int_equal(vgem_offset(drm, *handle, &offset), 0);
-	*addr = map_shared(drm, len, RW, offset);
-	return vgem_export(drm, *handle);
-}
-
 static void vgem_close(int drm)
 {
 	close(drm);

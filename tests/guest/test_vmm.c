@@ -229,30 +229,20 @@ static void test_bar(void **state)
 /* A guest_memfd, mapped. */
 static void map_gmem(uint64_t flags)
 {
-	mem = (struct mem){ .fd = vmm_gmem(&vmm, SIZE, flags) };
-	assert_return_code(mem.fd, errno);
-	mem.area = mmap(NULL, SIZE, RW, MAP_SHARED, mem.fd, 0);
-	assert_ptr_not_equal(mem.area, MAP_FAILED);
-	mem.area_len = SIZE;
-	mem.addr = mem.area;
-}
-
-static bool gmem_can_be_mapped(void)
-{
-	const int all = GUEST_MEMFD_FLAG_MMAP | GUEST_MEMFD_FLAG_INIT_SHARED;
-	int flags = ioctl(vmm.vm, KVM_CHECK_EXTENSION, KVM_CAP_GUEST_MEMFD_FLAGS);
-
-	return flags > 0 && (flags & all) == all;
+	mem = (struct mem){ .len = SIZE };
+	assert_return_code(vmm_gmem_map(&vmm, &mem, flags), errno);
 }
 
 static void test_gmem(void **state)
 {
+	const char *missing = vmm_gmem_missing();
+
 	(void)state;
 	need_kvm();
-	if (!gmem_can_be_mapped()) {
+	if (missing) {
 		/* of a kernel that has no such flag, or no guest_memfd for such guests */
 		assert_int_equal(vmm_gmem(&vmm, SIZE, GUEST_MEMFD_FLAG_MMAP), -1);
-		print_message("# this kernel lets nobody map a guest_memfd: %s\n", strerror(errno));
+		print_message("# %s: %s\n", missing, strerror(errno));
 		assert_true(errno == EINVAL || errno == ENOTTY || errno == EOPNOTSUPP);
 		return;
 	}
@@ -266,7 +256,7 @@ static void test_private_gmem(void **state)
 {
 	(void)state;
 	need_kvm();
-	if (gmem_can_be_mapped()) {
+	if (!vmm_gmem_missing()) {
 		map_gmem(GUEST_MEMFD_FLAG_MMAP);
 		assert_int_equal(phyr_pin(dev, mem.addr, SIZE, PHYR_PIN_WRITE), -EFAULT);
 		assert_int_equal(phyr_pin(dev, mem.addr, 1, 0), -EFAULT);

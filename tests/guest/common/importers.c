@@ -108,6 +108,17 @@ int vgem_offset(int drm, uint32_t handle, off_t *offset)
 	return 0;
 }
 
+int vgem_buffer(int drm, size_t len, uint32_t *handle, char **addr)
+{
+	off_t offset = 0;
+
+	*handle = vgem_create(drm, len);
+	assert_int_equal(vgem_offset(drm, *handle, &offset), 0);
+	*addr = mmap(NULL, len, RW, MAP_SHARED, drm, offset);
+	assert_ptr_not_equal(*addr, MAP_FAILED);
+	return vgem_export(drm, *handle);
+}
+
 off_t vgem_next_offset(int drm, size_t len)
 {
 	uint32_t handle = vgem_create(drm, len);

@@ -35,6 +35,9 @@ void vgem_drop(int drm, uint32_t handle);
 /* An object of vgem's own. */
 uint32_t vgem_create(int drm, size_t len);
 
+/* The same as a dma-buf, and mapped at @addr. */
+int vgem_buffer(int drm, size_t len, uint32_t *handle, char **addr);
+
 /* Where in DRM's file an object can be mapped, if it is one of its own; 0 or an errno. */
 int vgem_offset(int drm, uint32_t handle, off_t *offset);
 

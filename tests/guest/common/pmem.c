@@ -51,6 +51,11 @@ const char *pmem_missing(enum pmem_media media)
 				   "no large NVDIMM here";
 }
 
+const char *pmem_nvdimm_missing(void)
+{
+	return pmem_missing(PMEM_NVDIMM);
+}
+
 const char *pmem_cxl_missing(void)
 {
 	return pmem_missing(PMEM_CXL);
@@ -86,9 +91,9 @@ char *pmem_map(int fd, size_t len)
 	return at == MAP_FAILED ? NULL : at;
 }
 
-static int map_cxl(struct mem *mem)
+static int map_devdax(struct mem *mem, enum pmem_media media, const char *align)
 {
-	const char *name = pmem_namespace(PMEM_CXL, "devdax", "2M", "chardev");
+	const char *name = pmem_namespace(media, "devdax", align, "chardev");
 	char path[120];
 
 	snprintf(path, sizeof(path), "/dev/%s", name);
@@ -104,6 +109,20 @@ static int map_cxl(struct mem *mem)
 		mem->addr[at] = (char)(at / PAGE);
 	return 0;
 }
+
+static int map_devdax_1g(struct mem *mem)
+{
+	return map_devdax(mem, PMEM_NVDIMM, "1G");
+}
+
+static int map_cxl(struct mem *mem)
+{
+	return map_devdax(mem, PMEM_CXL, "2M");
+}
+
+const struct mem_kind mem_devdax_1g = {
+	"devdax by 1 GiB", 2 * GIB, GIB, true, false, false, map_devdax_1g
+};
 
 const struct mem_kind mem_cxl = {
 	"devdax on CXL", 256 * MIB, 2 * MIB, true, false, false, map_cxl

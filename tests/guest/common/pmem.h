@@ -12,11 +12,13 @@
 
 enum pmem_media { PMEM_NVDIMM, PMEM_CXL };
 
-/* devdax of the CXL device, by entries of 2 MiB. */
+/* devdax of the large NVDIMM by entries of 1 GiB, and of the CXL device by those of 2 MiB. */
+extern const struct mem_kind mem_devdax_1g;
 extern const struct mem_kind mem_cxl;
 
 /* Why there is none of the medium, or NULL. */
 const char *pmem_missing(enum pmem_media media);
+const char *pmem_nvdimm_missing(void);
 const char *pmem_cxl_missing(void);
 
 /*

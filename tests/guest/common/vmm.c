@@ -185,3 +185,32 @@ int vmm_gmem(struct vmm *vmm, size_t len, uint64_t flags)
 
 	return ioctl(vmm->vm, KVM_CREATE_GUEST_MEMFD, &args);
 }
+
+const char *vmm_gmem_missing(void)
+{
+	const int all = GUEST_MEMFD_FLAG_MMAP | GUEST_MEMFD_FLAG_INIT_SHARED;
+	const char *missing = vmm_missing();
+	struct vmm vmm;
+	int flags;
+
+	if (missing)
+		return missing;
+	vmm_new(&vmm);
+	flags = ioctl(vmm.vm, KVM_CHECK_EXTENSION, KVM_CAP_GUEST_MEMFD_FLAGS);
+	vmm_free(&vmm);
+	return flags > 0 && (flags & all) == all ? NULL :
+						   "this kernel lets nobody map a guest_memfd";
+}
+
+int vmm_gmem_map(struct vmm *vmm, struct mem *mem, uint64_t flags)
+{
+	mem->fd = vmm_gmem(vmm, mem->len, flags);
+	if (mem->fd < 0)
+		return -1;
+	mem->addr = mmap(NULL, mem->len, RW, MAP_SHARED, mem->fd, 0);
+	if (mem->addr == MAP_FAILED)
+		return -1;
+	mem->area = mem->addr;
+	mem->area_len = mem->len;
+	return 0;
+}

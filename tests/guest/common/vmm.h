@@ -53,4 +53,10 @@ uint32_t vmm_sum_of(const void *bytes, size_t len);
 /* A guest_memfd of @flags, or -1 with errno. */
 int vmm_gmem(struct vmm *vmm, size_t len, uint64_t flags);
 
+/* Why no guest_memfd can be mapped by the monitor, or NULL. */
+const char *vmm_gmem_missing(void);
+
+/* Maps @mem->len bytes of a new one, which is @mem->fd; 0, or -1 with errno. */
+int vmm_gmem_map(struct vmm *vmm, struct mem *mem, uint64_t flags);
+
 #endif
