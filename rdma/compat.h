@@ -23,6 +23,12 @@ static inline bool umem_refused(const struct ib_device *device)
 	return false;
 }
 
+/* For the tests: is there such a thing? */
+static inline bool umem_refuse(struct ib_device *device, bool refuse)
+{
+	return false;
+}
+
 static inline void umem_set_attrs(struct ib_umem *umem, unsigned long attrs)
 {
 }
@@ -45,6 +51,12 @@ struct ib_umem *__ib_umem_get_va(struct ib_device *device, unsigned long addr, s
 static inline bool umem_refused(const struct ib_device *device)
 {
 	return device->cc_dma_bounce;
+}
+
+static inline bool umem_refuse(struct ib_device *device, bool refuse)
+{
+	device->cc_dma_bounce = refuse;
+	return true;
 }
 
 /* Unmapping needs them again. */

@@ -70,10 +70,13 @@ static int umem_get(struct umem_file *file, struct umem_get *get)
 
 	if (file->umem)
 		return -EBUSY;
+	if (get->bounce && !umem_refuse(&umem_dev->ib, true))
+		return -ENOTTY;
 	if (get->max_seg)
 		dma_set_max_seg_size(&edu->dev, get->max_seg);
 	umem = ib_umem_get_va(&umem_dev->ib, get->addr, get->len, get->access);
 	dma_set_max_seg_size(&edu->dev, max_seg);
+	umem_refuse(&umem_dev->ib, false);
 	if (IS_ERR(umem))
 		return PTR_ERR(umem);
 	look(umem, get);

@@ -19,7 +19,8 @@
  * @entries: out: entries of the CPU's half of the sg_table
  * @dma_entries: out: entries of the device's half
  * @pageless: out: entries that have no page
- * @reserved: not used
+ * @bounce: not 0: the device bounces, as in a confidential guest; ENOTTY if the kernel
+ *	knows no such devices
  * @bytes: out: length of the device's half
  * @page_size: out: ib_umem_find_best_pgsz() of any power of two
  * @blocks: out: rdma_umem_for_each_dma_block() with that
@@ -33,7 +34,7 @@ struct umem_get {
 	__u32 entries;
 	__u32 dma_entries;
 	__u32 pageless;
-	__u32 reserved;
+	__u32 bounce;
 	__u64 bytes;
 	__u64 page_size;
 	__u64 blocks;
