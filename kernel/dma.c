@@ -375,6 +375,15 @@ static void piece_init(struct piece_iter *pi, const struct sg_phyrs *sg)
 	pi->max = sg->piece_max;
 }
 
+/*
+ * Up to a page's end: where devices are not trusted, an IOMMU has pieces bounced that
+ * begin or end in the middle of one.
+ */
+static size_t piece_max(const struct piece_iter *pi)
+{
+	return pi->max > PAGE_SIZE ? pi->max - offset_in_page(pi->rest.addr) : pi->max;
+}
+
 static bool piece_next(struct piece_iter *pi, struct phyr *piece)
 {
 	if (!pi->rest.len && !phyr_iter_next(&pi->it, &pi->rest))
@@ -382,7 +391,7 @@ static bool piece_next(struct piece_iter *pi, struct phyr *piece)
 	piece->addr = pi->rest.addr;
 	piece->len = pi->rest.len;
 	if (!phyr_kind_is_device(pi->it.kind))
-		piece->len = min(piece->len, pi->max);
+		piece->len = min(piece->len, piece_max(pi));
 	pi->rest.addr += piece->len;
 	pi->rest.len -= piece->len;
 	return true;
@@ -498,7 +507,7 @@ static int map_any(struct sg_phyrs *sg)
 	if (ret)
 		return ret;
 	/* the range of addresses has to stay if the memory goes before the mapping */
-	if (one && !pageless)
+	if (one && !pageless && sg->len <= dma_max_mapping_size(sg->dev))
 		return map_ranges(sg);
 	ret = map_iova(sg);
 	if (ret != -EOPNOTSUPP && ret != -EINVAL)

@@ -116,7 +116,8 @@ static bool leaf_walk_safe(struct mm_struct *mm)
  *
  * A run is physically contiguous, and every entry of it has the same
  * protection and software bits, so whatever GUP decided for one page of it
- * holds for the others.  The idea is that of GUP-fast, see mm/gup.c.
+ * holds for the others, unless it may only be read: then GUP asks the page and
+ * the mapping as well.  The idea is that of GUP-fast, see mm/gup.c.
  *
  * Context: any but hard interrupts; turns interrupts off for the walk, which
  * looks at no more than a page table for each run.

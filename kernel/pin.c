@@ -179,16 +179,18 @@ static int pin_more(struct folio *folio, unsigned long nr)
 }
 
 /*
- * A read-only entry may map a page that GUP would have unshared first.  What
- * is exclusive while the folio is pinned stays so, see
- * folio_try_share_anon_rmap_ptes().  A huge entry has one such mark, which GUP
- * has seen; ordinary ones have one each.
+ * A read-only entry may map a page that GUP would have unshared first.  A huge
+ * entry is one page for that, which GUP has seen; ordinary ones are one each.
  */
-static bool run_needs_marks(const struct phyr_leaf_run *run, const struct folio *folio)
+static bool run_doubtful(const struct phyr_leaf_run *run)
 {
-	return !run->writable && !run->size && folio_test_anon(folio);
+	return !run->writable && !run->size;
 }
 
+/*
+ * Of a folio of anonymous memory, a page that need not be unshared has a mark, and
+ * keeps it while the folio is pinned, see folio_try_share_anon_rmap_ptes().
+ */
 static unsigned long exclusive_run(struct folio *folio, unsigned long first, unsigned long nr)
 {
 	unsigned long i;
@@ -197,6 +199,35 @@ static unsigned long exclusive_run(struct folio *folio, unsigned long first, uns
 		if (!PageAnonExclusive(folio_page(folio, first + i)))
 			break;
 	return i;
+}
+
+/* May what is written through it become the process's own? */
+static bool is_private(const struct vm_area_struct *vma)
+{
+	return (vma->vm_flags & (VM_SHARED | VM_MAYWRITE)) == VM_MAYWRITE;
+}
+
+/*
+ * Of a folio of a file, a page is unshared if its mapping is private and it is pinned
+ * for long.  Entries do not tell: those of a private mapping that was only read are
+ * those of a shared one that may only be read, and both may map parts of one folio
+ * side by side.  So the run is looked at with the mappings held still, and ends where
+ * that of its first page does.
+ */
+static unsigned long mapping_run(struct pinner *p, const struct page *page, unsigned long max)
+{
+	unsigned long addr = p->addr & PAGE_MASK;
+	struct phyr_leaf_run run = { .nr = 0 };
+	const struct vm_area_struct *vma;
+
+	if (mmap_read_lock_killable(p->mm))
+		return 1;	/* GUP says so when it is asked about the next page */
+	vma = vma_lookup(p->mm, addr);
+	if (vma && vma->vm_flags & VM_READ &&
+	    !(p->flags & FOLL_LONGTERM && is_private(vma)))
+		phyr_leaf_runs(p->mm, addr, min(max, (vma->vm_end - addr) / PAGE_SIZE), &run, 1);
+	mmap_read_unlock(p->mm);
+	return run.nr && run.pfn == page_to_pfn(page) ? run.nr : 1;
 }
 
 /*
@@ -214,8 +245,11 @@ static unsigned long leaf_pages(struct pinner *p, struct folio *folio, struct pa
 		return 1;
 	if (p->flags & FOLL_WRITE && !run.writable)
 		return 1;
+	if (run_doubtful(&run))
+		return folio_test_anon(folio) ? exclusive_run(folio, idx, run.nr) :
+						mapping_run(p, page, run.nr);
 	p->stride = run.size ? min(run.size, folio_size(folio)) : folio_size(folio);
-	return run_needs_marks(&run, folio) ? exclusive_run(folio, idx, run.nr) : run.nr;
+	return run.nr;
 }
 
 /* Pins up to the end of one leaf. */
@@ -258,7 +292,7 @@ static bool run_whole(const struct pinner *p, const struct phyr_leaf_run *run,
 		return false;
 	if (idx < at || folio_nr_pages(folio) - (idx - at) < nr)
 		return false;
-	return !(p->flags & FOLL_WRITE && !run->writable) && !run_needs_marks(run, folio);
+	return !(p->flags & FOLL_WRITE && !run->writable) && !run_doubtful(run);
 }
 
 /*

@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
@@ -15,6 +16,7 @@
 
 #define LEN	(2 * MIB)
 #define KSM	"/sys/kernel/mm/ksm/"
+#define SHMEM_HUGE	"/sys/kernel/mm/transparent_hugepage/shmem_enabled"
 
 static const char *const kinds[] = {
 	"4 KiB pages", "4 KiB scattered", "mTHP 64 KiB", "THP 2 MiB", "hugetlb 2 MiB",
@@ -364,7 +366,59 @@ static void test_merged_pages(void **state)
 	mem_unmap(&mem);
 }
 
-int main(void)
+/*
+ * A huge page of a memfd, by ordinary entries: its first half shared and to be read, its
+ * second half private. The entries look alike, but what is private becomes the
+ * process's own when it is pinned for long.
+ */
+static void two_mappings_begin(void)
+{
+	char *all;
+	int fd = memfd_create("phyr", MFD_CLOEXEC);
+
+	assert_return_code(fd, errno);
+	assert_int_equal(write_file(SHMEM_HUGE, "always"), 0);
+	assert_return_code(ftruncate(fd, LEN), errno);
+	mem = (struct mem){ .fd = fd, .len = LEN, .area_len = 3 * LEN };
+	mem.area = mmap(NULL, 3 * LEN, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(mem.area, MAP_FAILED);
+	mem.addr = (char *)mem.area + LEN - (uintptr_t)mem.area % LEN;
+	all = mmap(NULL, LEN, RW, MAP_SHARED, fd, 0);
+	assert_ptr_not_equal(all, MAP_FAILED);
+	pattern_fill(all, LEN, 1);
+	release(all, LEN);
+	assert_int_equal(write_file(SHMEM_HUGE, "never"), 0);
+	assert_ptr_not_equal(mmap(mem.addr, LEN / 2, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0),
+			     MAP_FAILED);
+	assert_ptr_not_equal(mmap(mem.addr + LEN / 2, LEN / 2, RW, MAP_PRIVATE | MAP_FIXED, fd,
+				  LEN / 2), MAP_FAILED);
+	assert_true(pattern_is(mem.addr, LEN, 1));
+	assert_int_equal(mem_pfn(mem.addr + LEN - PAGE), mem_pfn(mem.addr) + LEN / PAGE - 1);
+}
+
+static void test_two_mappings_of_a_folio(void **state)
+{
+	int fd = driver_open();
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
+		if (ways[i] & PT_WRITE)
+			continue;
+		two_mappings_begin();
+		assert_int_equal(driver_add(fd, mem.addr, LEN, ways[i]), 0);
+		check_frames(fd, ways[i]);
+		if (ways[i] & PT_LONGTERM)
+			memset(mem.addr + LEN / 2, 0x77, LEN / 2);
+		assert_int_equal(driver_copy(fd, 0, buf, LEN, 0), 0);
+		assert_memory_equal(buf, mem.addr, LEN);
+		driver_unpin(fd, 0);
+		mem_unmap(&mem);
+	}
+	close(fd);
+}
+
+/* test_sharing [PATTERN]: those tests only */
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest sharing[] = {
 		fixture_test(test_fork_then_pin),
@@ -374,7 +428,10 @@ int main(void)
 		fixture_test(test_zero_pages),
 		fixture_test(test_huge_zero_page),
 		fixture_test(test_merged_pages),
+		fixture_test(test_two_mappings_of_a_folio),
 	};
 
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	return fixture_run(sharing);
 }
