@@ -510,7 +510,8 @@ static int map_any(struct sg_phyrs *sg)
 	if (one && !pageless && sg->len <= dma_max_mapping_size(sg->dev))
 		return map_ranges(sg);
 	ret = map_iova(sg);
-	if (ret != -EOPNOTSUPP && ret != -EINVAL)
+	/* other errors: addresses that do not suit one range, or the odd ends of it */
+	if (!ret || ret == -ENOMEM)
 		return ret;
 	if (dma_get_merge_boundary(sg->dev) && !one && !pageless)
 		return map_table(sg);

@@ -449,6 +449,47 @@ static void test_narrow_too_much(void **state)
 	mem_unmap(&mem);
 }
 
+/*
+ * A device that is not trusted has pages that it is to see a part of bounced, by an
+ * IOMMU. A phyr has two of those, however long it is.
+ */
+static void check_untrusted(size_t skip, size_t len, bool one)
+{
+	struct edu_map how = { .flags = EDU_MAP_REGION | EDU_MAP_WRITE };
+	int edu = edu_open(), region = pin(mem.addr + skip, len, PHYR_PIN_WRITE), ret;
+
+	how.fd = region;
+	ret = ioctl(edu, EDU_IOC_MAP, &how);
+	assert_return_code(ret, errno);
+	assert_int_equal(how.phyrs, 1);
+	print_message("# %zu bytes at %zu: %llu ranges\n", len, skip,
+		      (unsigned long long)how.segments);
+	assert_true(how.segments == 1 || !one);
+	check_place(edu, mem.addr + skip, 0);
+	check_place(edu, mem.addr + skip, MIB + 4096 - SOME / 2);
+	check_place(edu, mem.addr + skip, len - SOME);
+	assert_int_equal(edu_unmap(edu), 0);
+	close(edu);
+	close(region);
+}
+
+static void test_untrusted(void **state)
+{
+	struct phyr_info info = { .size = sizeof(info) };
+	int driver = driver_open();
+
+	(void)state;
+	assert_int_equal(phyr_info(dev, &info), 0);
+	assert_int_equal(mem_map(&mem, mem_find("hugetlb 1 GiB"), GIB), 0);
+	driver_distrust(driver, true);
+	/* where dma_iova_link() bounces what begins in a page, it finds no address for it */
+	check_untrusted(512, GIB - 1000, false);
+	check_untrusted(PAGE, GIB - PAGE - 1000, info.iova);
+	driver_distrust(driver, false);
+	close(driver);
+	mem_unmap(&mem);
+}
+
 /* Memory without pages cannot bounce; an IOMMU brings it within reach. */
 static void test_narrow_bar(void **state)
 {
@@ -480,6 +521,7 @@ static const struct CMUnitTest others[] = {
 	fixture_test(test_unbind),
 	fixture_test(test_remove_driver),
 	fixture_test(test_remove_module),
+	fixture_test(test_untrusted),
 	narrow_test(test_narrow),
 	narrow_test(test_narrow_unmap),
 	narrow_test(test_narrow_dmabuf),

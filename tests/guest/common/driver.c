@@ -109,6 +109,11 @@ void driver_detach(int fd)
 	assert_return_code(ioctl(fd, PT_IOC_DETACH), errno);
 }
 
+void driver_distrust(int fd, bool untrusted)
+{
+	assert_return_code(ioctl(fd, PT_IOC_DISTRUST, untrusted), errno);
+}
+
 void driver_unpin(int fd, unsigned int flags)
 {
 	assert_int_equal(ioctl(fd, PT_IOC_UNPIN, (unsigned long)flags), 0);

@@ -36,6 +36,9 @@ struct pt_dmabuf driver_export_state(int fd, int buf);
 int driver_attach(int fd, int buf, unsigned int flags);
 void driver_detach(int fd);
 
+/* Has the kernel take edu for a device that is not to be trusted, or not any more. */
+void driver_distrust(int fd, bool untrusted);
+
 void driver_unpin(int fd, unsigned int flags);
 
 /* Maps and checks; the errno of the mapping. Fails the test if a check fails. */

@@ -399,6 +399,8 @@ static long pt_command(struct pt_file *pt, unsigned int cmd, unsigned long arg)
 	case PT_IOC_DETACH:
 		pt_detach(pt);
 		return 0;
+	case PT_IOC_DISTRUST:
+		return pt_distrust(arg);
 	case PT_IOC_UNPIN:
 		return pt_unpin(pt, arg);
 	default:

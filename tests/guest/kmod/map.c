@@ -286,6 +286,18 @@ struct pci_dev *pt_edu(void)
 	return NULL;
 }
 
+/* An IOMMU shows such a device no bytes but those that it is to have, so edges bounce. */
+int pt_distrust(bool untrusted)
+{
+	struct pci_dev *edu = pt_edu();
+
+	if (!edu)
+		return -ENODEV;
+	edu->untrusted = untrusted;
+	pci_dev_put(edu);
+	return 0;
+}
+
 int pt_map(struct pt_file *pt, struct pt_map *map)
 {
 	struct pci_dev *edu;

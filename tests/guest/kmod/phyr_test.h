@@ -30,6 +30,7 @@ void pt_detach(struct pt_file *pt);
 /* map.c */
 struct pci_dev *pt_edu(void);
 int pt_map(struct pt_file *pt, struct pt_map *map);
+int pt_distrust(bool untrusted);
 
 /* list.c */
 int pt_build(struct pt_build *b);

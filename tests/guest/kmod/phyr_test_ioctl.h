@@ -172,6 +172,7 @@ struct pt_dmabuf {
 #define PT_IOC_STATE	_IOWR(0xF2, 10, struct pt_dmabuf)
 #define PT_IOC_ATTACH	_IOWR(0xF2, 11, struct pt_dmabuf)
 #define PT_IOC_DETACH	_IO(0xF2, 12)
+#define PT_IOC_DISTRUST	_IO(0xF2, 13)	/* argument: whether edu is a device not to be trusted */
 #define PT_IOC_UNPIN	_IO(0xF2, 5)	/* argument: PT_DIRTY, PT_HALVES, PT_ARRAY */
 
 #endif
