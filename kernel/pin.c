@@ -29,6 +29,7 @@
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 
 #include "compat.h"
@@ -36,7 +37,8 @@
 #include "phyr_trace.h"
 
 #define PIN_FLAGS	(FOLL_WRITE | FOLL_LONGTERM | FOLL_PCI_P2PDMA)
-#define PIN_BATCH	(PAGE_SIZE / sizeof(struct page *))
+/* Pages to ask for at once: a page of pointers, and no more than a subsection. */
+#define PIN_BATCH	min_t(unsigned int, PAGE_SIZE / sizeof(struct page *), SZ_2M / PAGE_SIZE)
 #define PIN_FEW		16
 #define PIN_GLUE	32
 #define UNPIN_FEW	32
@@ -408,30 +410,41 @@ static int pin_leaves(struct pinner *p, unsigned int max)
 	return pin_leaf(p);
 }
 
+static bool page_follows(const struct page *page, const struct page *before)
+{
+	if (IS_ENABLED(CONFIG_SPARSEMEM) && !IS_ENABLED(CONFIG_SPARSEMEM_VMEMMAP))
+		return page_to_pfn(page) == page_to_pfn(before) + 1;
+	return page == before + 1;
+}
+
 /*
  * Glues together up to @max phyrs of one kind from @nr pages; returns how many
  * phyrs, and in *@used how many pages they took.
+ *
+ * Kinds begin and end with a subsection of the memory map.  A batch is no longer than
+ * that, so of pages that follow each other only the first and the last one need to be
+ * looked at.
  */
 static unsigned int glue_pages(struct page **pages, unsigned int nr, struct phyr *phyrs,
 			       unsigned int max, unsigned int *used)
 {
 	enum phyr_kind kind = page_kind(pages[0]);
-	phys_addr_t addr, next = 0;
-	unsigned int i, n = 0;
+	unsigned int first, i, n;
 
-	for (i = 0; i < nr; i++) {
-		addr = page_to_phys(pages[i]);
+	for (i = 0, n = 0; i < nr && n < max; n++) {
 		if (page_kind(pages[i]) != kind)
 			break;
-		if (addr == next && n) {
-			phyrs[n - 1].len += PAGE_SIZE;
-		} else {
-			if (n == max)
-				break;
-			phyrs[n].addr = addr;
-			phyrs[n++].len = PAGE_SIZE;
-		}
-		next = addr + PAGE_SIZE;
+		first = i++;
+		phyrs[n].addr = page_to_phys(pages[first]);
+		phyrs[n].len = PAGE_SIZE;
+		if (i == nr || !page_follows(pages[i], pages[first]))
+			continue;
+		do {
+			i++;
+		} while (i < nr && page_follows(pages[i], pages[i - 1]));
+		while (page_kind(pages[i - 1]) != kind)
+			i--;
+		phyrs[n].len = (i - first) * PAGE_SIZE;
 	}
 	*used = i;
 	return n;
