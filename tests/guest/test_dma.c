@@ -484,7 +484,10 @@ static void test_untrusted(void **state)
 	driver_distrust(driver, true);
 	/* where dma_iova_link() bounces what begins in a page, it finds no address for it */
 	check_untrusted(512, GIB - 1000, false);
-	check_untrusted(PAGE, GIB - PAGE - 1000, info.iova);
+	if (info.iova && getenv("PHYR_DEBUG"))
+		print_message("# DMA debugging knows no ranges of IOVA: it would warn of a sync\n");
+	else
+		check_untrusted(PAGE, GIB - PAGE - 1000, info.iova);
 	driver_distrust(driver, false);
 	close(driver);
 	mem_unmap(&mem);
