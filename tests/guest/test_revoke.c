@@ -536,6 +536,7 @@ struct pull {
 	struct ibv_mr *mr;
 	atomic_bool stop;
 	atomic_uint good, bad;
+	atomic_uint status;		/* of the last write */
 };
 
 static void *pull_main(void *arg)
@@ -546,6 +547,7 @@ static void *pull_main(void *arg)
 		enum ibv_wc_status status = rdma_write(&r, rdma_at(pull->mr, 0),
 						       rdma_at(near, 0), BUF);
 
+		pull->status = status;
 		if (status == IBV_WC_SUCCESS) {
 			pull->good++;
 			continue;
@@ -554,6 +556,17 @@ static void *pull_main(void *arg)
 		rdma_reconnect(&r);
 	}
 	return NULL;
+}
+
+/* Naps until there is one; a minute is more than it takes. */
+static void pull_wait(const struct pull *pull, const atomic_uint *count, const char *what)
+{
+	for (unsigned int naps = 0; !*count; naps++) {
+		if (naps >= 120000)
+			fail_msg("no %s: %u good writes, %u bad ones, the last one %s", what,
+				 pull->good, pull->bad, ibv_wc_status_str(pull->status));
+		usleep(500);
+	}
 }
 
 static void pull_once(bool busy_edu)
@@ -569,11 +582,11 @@ static void pull_once(bool busy_edu)
 	pull.thread = thread_start(pull_main, &pull);
 	if (busy_edu)
 		thread = thread_start(fire_main, &fire);
-	while (!pull.good || (busy_edu && !fire.done))
-		usleep(500);
+	pull_wait(&pull, &pull.good, "good write");
+	if (busy_edu)
+		pull_wait(&pull, &fire.done, "transfer by the device");
 	bar_remove();
-	while (!pull.bad)
-		usleep(500);
+	pull_wait(&pull, &pull.bad, "bad write");
 	pull.stop = true;
 	pthread_join(pull.thread, NULL);
 	if (busy_edu) {
