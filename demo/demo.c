@@ -218,6 +218,7 @@ static void print_head(void)
 static void print_row(const struct row *row)
 {
 	const struct bench_side *stock = &row->time.stock, *phyr = &row->time.phyr;
+	const char *by = row->failed ? NULL : row->by;
 	char size[16], stock_ns[16] = "refused", phyr_ns[16], stock_meta[16] = "-", phyr_meta[16];
 
 	if (!stock->error) {
@@ -230,7 +231,7 @@ static void print_row(const struct row *row)
 	       (unsigned long long)(row->kind->size / 4096), (unsigned long long)phyr->entries,
 	       (unsigned long long)row->map.segments, stock_ns, table_ns(phyr->pin_ns, phyr_ns),
 	       stock_meta, table_bytes(phyr->bytes, phyr_meta), row->failed ? row->failed : "yes",
-	       row->by && !row->failed ? ", by " : "", row->by && !row->failed ? row->by : "");
+	       by ? ", by " : "", by ? by : "");
 	fflush(stdout);
 }
 

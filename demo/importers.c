@@ -94,8 +94,7 @@ static void take_vgem(const struct mem *mem, struct row *row)
 		close(drm);
 		return;
 	}
-	map = mmap(NULL, mem->len, RW, MAP_SHARED, drm, offset);
-	assert_ptr_not_equal(map, MAP_FAILED);
+	map = map_shared(drm, mem->len, RW, offset);
 	pattern_fill(mem->addr, mem->len, 1);
 	assert_true(pattern_is(map, mem->len, 1));
 	pattern_fill(map, mem->len, 2);
@@ -180,8 +179,7 @@ static int make_heap(char **addr)
 {
 	int buf = heap_buffer(SIZE, O_RDWR);
 
-	*addr = mmap(NULL, SIZE, RW, MAP_SHARED, buf, 0);
-	assert_ptr_not_equal(*addr, MAP_FAILED);
+	*addr = map_shared(buf, SIZE, RW, 0);
 	return buf;
 }
 
@@ -215,8 +213,7 @@ static void take_region(struct row *row)
 		row->error = -region;
 		return;
 	}
-	map = mmap(NULL, SIZE, RW, MAP_SHARED, region, 0);
-	assert_ptr_not_equal(map, MAP_FAILED);
+	map = map_shared(region, SIZE, RW, 0);
 	pattern_fill(addr, SIZE, 1);
 	assert_true(pattern_is(map, SIZE, 1));
 	pattern_fill(map, SIZE, 2);
@@ -253,7 +250,7 @@ static bool right(const struct row *row)
 {
 	int error = row->exporter || row->kind->struct_page ? 0 : row->importer->pageless;
 
-	return row->done && row->error == error && (error || row->bytes >= MIB);
+	return row->done && row->error == error && (error || row->bytes >= SIZE);
 }
 
 static const char *driver(const struct row *row)
@@ -304,14 +301,18 @@ static bool show(struct row what, json_object *rows)
 	return right(row);
 }
 
+static bool left_out(const char *driver)
+{
+	printf("%-27s left out: this kernel has none\n", driver);
+	return true;
+}
+
 static bool show_importer(const struct importer *importer, json_object *rows)
 {
 	bool good = true;
 
-	if (!importer->has()) {
-		printf("%-27s left out: this kernel has none\n", importer->name);
-		return true;
-	}
+	if (!importer->has())
+		return left_out(importer->name);
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
 		good &= show((struct row){ .importer = importer, .kind = mem_find(kinds[i]) },
 			     rows);
@@ -320,10 +321,9 @@ static bool show_importer(const struct importer *importer, json_object *rows)
 
 static bool show_exporter(const struct exporter *exporter, json_object *rows)
 {
-	if (exporter->has())
-		return show((struct row){ .exporter = exporter }, rows);
-	printf("%-27s left out: this kernel has none\n", exporter->name);
-	return true;
+	if (!exporter->has())
+		return left_out(exporter->name);
+	return show((struct row){ .exporter = exporter }, rows);
 }
 
 static void print_head(const char *what)

@@ -40,13 +40,7 @@ static int guest_map_gmem(struct mem *mem)
 
 static void guest_begin(const struct mem *mem)
 {
-	vmm_give(&vmm, mem->addr, mem->len, -1);
-	vmm_fill(&vmm, 0, mem->len, PAGE, 1);
-}
-
-static void guest_begin_gmem(const struct mem *mem)
-{
-	vmm_give(&vmm, mem->addr, mem->len, mem->fd);
+	vmm_give(&vmm, mem->addr, mem->len);
 	vmm_fill(&vmm, 0, mem->len, PAGE, 1);
 }
 
@@ -134,7 +128,7 @@ const struct more_kind more_kinds[] = {
 	  .check = guest_check, .by = "the guest", .end = guest_end },
 	{ .kind = &guest_huge, .missing = vmm_missing, .begin = guest_begin,
 	  .check = guest_check, .by = "the guest", .end = guest_end },
-	{ .kind = &guest_gmem, .missing = vmm_gmem_missing, .begin = guest_begin_gmem,
+	{ .kind = &guest_gmem, .missing = vmm_gmem_missing, .begin = guest_begin,
 	  .check = guest_check, .by = "the guest", .end = guest_end },
 	{ .kind = &mem_terabyte, .missing = vfio_missing, .check = terabyte_check, .by = "RDMA" },
 };

@@ -215,8 +215,7 @@ struct loan {
 static void loan_begin(struct loan *loan, int region)
 {
 	loan->region = region;
-	loan->map = mmap(NULL, SIZE, RW, MAP_SHARED, region, 0);
-	assert_ptr_not_equal(loan->map, MAP_FAILED);
+	loan->map = map_shared(region, SIZE, RW, 0);
 	loan->edu = edu_open();
 	assert_int_equal(edu_map_region(loan->edu, region, EDU_MAP_WRITE), 0);
 	loan->near = rdma_begin(&loan->r, PAGE);

@@ -173,8 +173,7 @@ static void test_past_the_file(void **state)
 
 	(void)state;
 	assert_int_equal(ftruncate(fd, 16 * PAGE), 0);
-	addr = mmap(NULL, 32 * PAGE, RW, MAP_SHARED, fd, 0);
-	assert_ptr_not_equal(addr, MAP_FAILED);
+	addr = map_shared(fd, 32 * PAGE, RW, 0);
 	assert_int_equal(try_pin((uintptr_t)addr, 16 * PAGE, PHYR_PIN_WRITE), 0);
 	check_hole(addr, 32 * PAGE);
 	release(addr, 32 * PAGE);
@@ -202,8 +201,7 @@ static void test_secretmem(void **state)
 	(void)state;
 	assert_return_code(fd, errno);
 	assert_int_equal(ftruncate((int)fd, 4 * PAGE), 0);
-	addr = mmap(NULL, 4 * PAGE, RW, MAP_SHARED, (int)fd, 0);
-	assert_ptr_not_equal(addr, MAP_FAILED);
+	addr = map_shared((int)fd, 4 * PAGE, RW, 0);
 	assert_int_equal(try_pin((uintptr_t)addr, 4 * PAGE, 0), EFAULT);
 	memset(addr, 1, 4 * PAGE);
 	check_hole(addr, 4 * PAGE);
@@ -222,8 +220,7 @@ static void test_pfnmap_of_pages(void **state)
 	int region = pin(addr, 2 * MIB, PHYR_PIN_WRITE);
 
 	(void)state;
-	mapped = mmap(NULL, 2 * MIB, RW, MAP_SHARED, region, 0);
-	assert_ptr_not_equal(mapped, MAP_FAILED);
+	mapped = map_shared(region, 2 * MIB, RW, 0);
 	assert_int_equal(try_pin((uintptr_t)mapped, PAGE, 0), EOPNOTSUPP);
 	memset(mapped, 1, 2 * MIB);
 	assert_int_equal(try_pin((uintptr_t)mapped, 2 * MIB, 0), EOPNOTSUPP);

@@ -263,8 +263,7 @@ static void test_remove_module(void **state)
 	assert_int_equal(remove_module("phyr"), EWOULDBLOCK);	/* /dev/phyr is open */
 	close(dev);
 	assert_int_equal(remove_module("phyr"), EWOULDBLOCK);	/* a region is */
-	map = mmap(NULL, MIB, RW, MAP_SHARED, region, 0);
-	assert_ptr_not_equal(map, MAP_FAILED);
+	map = map_shared(region, MIB, RW, 0);
 	close(region);
 	map[5] = 0x44;
 	assert_int_equal(remove_module("phyr"), EWOULDBLOCK);	/* it is mapped */
@@ -414,8 +413,7 @@ static void test_narrow_dmabuf(void **state)
 	int edu = edu_open(), region = pin(addr, MIB, PHYR_PIN_WRITE);
 
 	(void)state;
-	map = mmap(NULL, MIB, RW, MAP_SHARED, region, 0);
-	assert_ptr_not_equal(map, MAP_FAILED);
+	map = map_shared(region, MIB, RW, 0);
 	assert_int_equal(edu_map_dmabuf(edu, region, EDU_MAP_WRITE), 0);
 	assert_int_equal(phyr_begin_access(region, PHYR_ACCESS_WRITE), 0);
 	pattern_fill(map, MIB, 9);

@@ -17,15 +17,6 @@
 
 static struct mem mem;
 
-static char *map_region(int region, size_t len, int prot, off_t offset)
-{
-	char *addr = mmap(NULL, len, prot, MAP_SHARED, region, offset);
-
-	if (addr == MAP_FAILED)
-		fail_msg("mmap of a region: %s", strerror(errno));
-	return addr;
-}
-
 /* The errno of a mapping that must not be. */
 static int map_refused(int region, size_t len, int prot, int flags, off_t offset)
 {
@@ -42,7 +33,7 @@ static int map_refused(int region, size_t len, int prot, int flags, off_t offset
 static void check_shared(void)
 {
 	int region = pin(mem.addr, mem.len, PHYR_PIN_WRITE);
-	char *map = map_region(region, mem.len, RW, 0);
+	char *map = map_shared(region, mem.len, RW, 0);
 
 	for (size_t at = 100; at < mem.len; at += 37 * PAGE) {
 		mem.addr[at] = (char)(at / PAGE + 1);
@@ -59,7 +50,7 @@ static void check_shared(void)
 static void check_partial(void)
 {
 	int region = pin(mem.addr, mem.len, PHYR_PIN_WRITE);
-	char *map = map_region(region, 2 * PAGE, RW, 5 * PAGE);
+	char *map = map_shared(region, 2 * PAGE, RW, 5 * PAGE);
 
 	mem.addr[6 * PAGE] = 0x41;
 	assert_int_equal(map[PAGE], 0x41);
@@ -106,7 +97,7 @@ static void test_mmap_read_only(void **state)
 	region = pin(mem.addr, MIB, 0);
 	assert_int_equal(map_refused(region, MIB, RW, MAP_SHARED, 0), EACCES);
 	assert_int_equal(map_refused(region, MIB, PROT_WRITE, MAP_SHARED, 0), EACCES);
-	map = map_region(region, MIB, PROT_READ, 0);
+	map = map_shared(region, MIB, PROT_READ, 0);
 	assert_memory_equal(map, mem.addr, MIB);
 	assert_int_equal(mprotect(map, MIB, RW), -1);
 	assert_int_equal(errno, EACCES);
@@ -147,7 +138,7 @@ static void test_original_unmapped(void **state)
 	pattern_fill(mem.addr, SIZE, 3);
 	region = pin(mem.addr, SIZE, PHYR_PIN_WRITE);
 	mem_unmap(&mem);
-	map = map_region(region, SIZE, RW, 0);
+	map = map_shared(region, SIZE, RW, 0);
 	assert_true(pattern_is(map, SIZE, 3));
 	memset(map, 0, SIZE);
 	close(region);
@@ -168,7 +159,7 @@ static void test_mmap_forked(void **state)
 	int region = pin(addr, SOME, PHYR_PIN_WRITE);
 
 	(void)state;
-	map = map_region(region, SOME, RW, 0);
+	map = map_shared(region, SOME, RW, 0);
 	close(region);
 	pattern_fill(addr, SOME, 4);
 	child_run(forked_child, map);

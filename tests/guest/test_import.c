@@ -52,14 +52,6 @@ static struct phyr_info info(void)
 	return i;
 }
 
-static char *map_shared(int fd, size_t len, int prot, off_t offset)
-{
-	char *addr = mmap(NULL, len, prot, MAP_SHARED, fd, offset);
-
-	assert_ptr_not_equal(addr, MAP_FAILED);
-	return addr;
-}
-
 static int map_refused(int region, size_t len, int prot, int flags, off_t offset)
 {
 	char *addr = mmap(NULL, len, prot, flags, region, offset);

@@ -115,8 +115,7 @@ static void test_vgem_mapping(void **state)
 	pattern_fill(mem.addr, SIZE, 7);
 	offset = vgem_next_offset(drm, SIZE);
 	vgem_handle(drm, region);
-	map = mmap(NULL, SIZE, RW, MAP_SHARED, drm, offset);
-	assert_ptr_not_equal(map, MAP_FAILED);
+	map = map_shared(drm, SIZE, RW, offset);
 	close(region);
 	close(drm);
 	mem_unmap(&mem);
@@ -146,8 +145,7 @@ static void test_vgem_read_only(void **state)
 		again = vgem_export(drm, handle);
 		assert_ptr_equal(mmap(NULL, MIB, RW, MAP_SHARED, again, 0), MAP_FAILED);
 		assert_int_equal(errno, EACCES);
-		map = mmap(NULL, MIB, PROT_READ, MAP_SHARED, again, 0);
-		assert_ptr_not_equal(map, MAP_FAILED);
+		map = map_shared(again, MIB, PROT_READ, 0);
 		assert_memory_equal(map, mem.addr, MIB);
 		release(map, MIB);
 		close(again);

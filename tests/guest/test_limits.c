@@ -333,8 +333,7 @@ static void test_outlives_process(void **state)
 	assert_int_equal(query.bytes, MIB);
 	assert_int_equal(regions(), 1);
 	assert_int_equal(fixture_status("VmPin:"), 0);
-	addr = mmap(NULL, MIB, RW, MAP_SHARED, region, 0);
-	assert_ptr_not_equal(addr, MAP_FAILED);
+	addr = map_shared(region, MIB, RW, 0);
 	assert_int_equal(addr[0], 0x77);
 	assert_int_equal(addr[MIB - 1], 0x77);
 	release(addr, MIB);

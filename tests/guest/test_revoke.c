@@ -90,8 +90,7 @@ static void check_gone(void (*go)(char *bar))
 	int region = pin(bar, SIZE, PHYR_PIN_WRITE);
 
 	check_alive(region);
-	map = mmap(NULL, SIZE, RW, MAP_SHARED, region, 0);
-	assert_ptr_not_equal(map, MAP_FAILED);
+	map = map_shared(region, SIZE, RW, 0);
 	map[SIZE - 1] = 0x5a;
 	assert_int_equal(bar[SIZE - 1], 0x5a);
 	assert_false(gone_bus_error(map));
@@ -163,8 +162,7 @@ static void test_lender_exits(void **state)
 	lender = child_start(child_lender, &sock[1]);
 	region = receive_fd(sock[0]);
 	check_alive(region);
-	map = mmap(NULL, SIZE, RW, MAP_SHARED, region, 0);
-	assert_ptr_not_equal(map, MAP_FAILED);
+	map = map_shared(region, SIZE, RW, 0);
 	map[3] = 1;
 	assert_int_equal(edu_map_dmabuf(edu, region, EDU_MAP_WRITE), 0);
 	assert_int_equal(write(sock[0], "x", 1), 1);
@@ -433,8 +431,7 @@ static void test_caching(void **state)
 		char *bar = bar_map_file(files[i], SIZE), *map;
 		int region = pin(bar, SIZE, PHYR_PIN_WRITE), edu = edu_open();
 
-		map = mmap(NULL, SIZE, RW, MAP_SHARED, region, 0);
-		assert_ptr_not_equal(map, MAP_FAILED);
+		map = map_shared(region, SIZE, RW, 0);
 		for (size_t at = 0; at < SIZE; at += PAGE)
 			map[at] = (char)(at / PAGE + 1);
 		__atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -658,14 +655,19 @@ static void check_vfio(const struct bar_vfio *v, void (*pull)(const struct bar_v
 	release(bar, BAR_SIZE);
 }
 
-static void pull_by_vfio(void (*pull)(const struct bar_vfio *v))
+static void need_vfio(void)
 {
-	struct bar_vfio v;
-
 	if (bar_vfio_missing()) {
 		print_message("# %s\n", bar_vfio_missing());
 		skip();
 	}
+}
+
+static void pull_by_vfio(void (*pull)(const struct bar_vfio *v))
+{
+	struct bar_vfio v;
+
+	need_vfio();
 	bar_vfio_open(&v);
 	check_vfio(&v, pull);
 	bar_vfio_close(&v);
@@ -697,17 +699,14 @@ static void *unbind_main(void *arg)
  */
 static void test_vfio_unbind(void **state)
 {
-	int edu = edu_open(), region;
 	struct bar_vfio v;
 	pthread_t thread;
+	int edu, region;
 	char *bar;
 
 	(void)state;
-	if (bar_vfio_missing()) {
-		close(edu);
-		print_message("# %s\n", bar_vfio_missing());
-		skip();
-	}
+	need_vfio();
+	edu = edu_open();
 	bar_vfio_open(&v);
 	bar = bar_vfio_map(&v, BAR_SIZE);
 	region = pin(bar, BAR_SIZE, PHYR_PIN_WRITE);

@@ -247,18 +247,21 @@ static void test_asked_one_by_one(void **state)
 						 way & 2, seed);
 }
 
+/* Room for a huge page, where there is nothing yet. */
+static char *huge_room(int prot)
+{
+	mem = (struct mem){ .fd = -1, .len = LEN, .area_len = 2 * LEN };
+	mem.area = mmap(NULL, 2 * LEN, prot, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(mem.area, MAP_FAILED);
+	mem.addr = (char *)mem.area + LEN - (uintptr_t)mem.area % LEN;
+	return mem.addr;
+}
+
 /* Memory that was only read is the zero page, or the huge one. */
 static char *zeroes(int advice)
 {
-	char *addr;
+	char *addr = huge_room(RW);
 
-	mem.len = LEN;
-	mem.area_len = 2 * LEN;
-	mem.fd = -1;
-	mem.area = mmap(NULL, 2 * LEN, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	assert_ptr_not_equal(mem.area, MAP_FAILED);
-	addr = (char *)mem.area + LEN - (uintptr_t)mem.area % LEN;
-	mem.addr = addr;
 	assert_int_equal(madvise(addr, LEN, advice), 0);
 	for (size_t at = 0; at < LEN; at += PAGE)
 		assert_int_equal(*(volatile char *)(addr + at), 0);
@@ -379,12 +382,9 @@ static void two_mappings_begin(void)
 	assert_return_code(fd, errno);
 	assert_int_equal(write_file(SHMEM_HUGE, "always"), 0);
 	assert_return_code(ftruncate(fd, LEN), errno);
-	mem = (struct mem){ .fd = fd, .len = LEN, .area_len = 3 * LEN };
-	mem.area = mmap(NULL, 3 * LEN, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	assert_ptr_not_equal(mem.area, MAP_FAILED);
-	mem.addr = (char *)mem.area + LEN - (uintptr_t)mem.area % LEN;
-	all = mmap(NULL, LEN, RW, MAP_SHARED, fd, 0);
-	assert_ptr_not_equal(all, MAP_FAILED);
+	huge_room(PROT_NONE);
+	mem.fd = fd;
+	all = map_shared(fd, LEN, RW, 0);
 	pattern_fill(all, LEN, 1);
 	release(all, LEN);
 	assert_int_equal(write_file(SHMEM_HUGE, "never"), 0);

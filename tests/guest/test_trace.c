@@ -139,8 +139,7 @@ static void test_users(void **state)
 	assert_return_code(mem_map(&mem, mem_find("PCI BAR"), LEN), errno);
 	region = pin(mem.addr, LEN, PHYR_PIN_WRITE);
 	check_list("pinned", 0);
-	map = mmap(NULL, LEN, RW, MAP_SHARED, region, 0);
-	assert_ptr_not_equal(map, MAP_FAILED);
+	map = map_shared(region, LEN, RW, 0);
 	check_list("pinned", 1);
 	release(map + PAGE, PAGE);		/* two mappings now */
 	check_list("pinned", 2);

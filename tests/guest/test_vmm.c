@@ -179,7 +179,7 @@ static void guest_in(const char *name, size_t len, uint32_t kind)
 	need_kvm();
 	if (mem_map(&mem, mem_find(name), len))
 		fail_msg("%s: %s", name, strerror(errno));
-	vmm_give(&vmm, mem.addr, len, -1);
+	vmm_give(&vmm, mem.addr, len);
 	check_guest(name, kind);
 }
 
@@ -247,7 +247,7 @@ static void test_gmem(void **state)
 		return;
 	}
 	map_gmem(GUEST_MEMFD_FLAG_MMAP | GUEST_MEMFD_FLAG_INIT_SHARED);
-	vmm_give(&vmm, mem.addr, SIZE, mem.fd);
+	vmm_give(&vmm, mem.addr, SIZE);
 	check_guest("guest_memfd", PHYR_KIND_RAM);
 }
 

@@ -77,8 +77,7 @@ char *bar_map_file(const char *file, size_t len)
 	snprintf(path, sizeof(path), "%s/%s", device, file);
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	assert_return_code(fd, errno);
-	addr = mmap(NULL, len, RW, MAP_SHARED, fd, 0);
-	assert_ptr_not_equal(addr, MAP_FAILED);
+	addr = map_shared(fd, len, RW, 0);
 	close(fd);
 	return addr;
 }

@@ -18,8 +18,7 @@ int udmabuf(char **addr, size_t len, unsigned int flags)
 	assert_return_code(maker, errno);
 	assert_return_code(ftruncate(memfd, (off_t)len), errno);
 	assert_return_code(fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK), errno);
-	*addr = mmap(NULL, len, RW, MAP_SHARED, memfd, 0);
-	assert_ptr_not_equal(*addr, MAP_FAILED);
+	*addr = map_shared(memfd, len, RW, 0);
 	for (size_t i = 0, nr = len / PAGE; i < nr; i++)
 		(*addr)[i * 37 % nr * PAGE] = 1;
 	buf = ioctl(maker, UDMABUF_CREATE, &create);

@@ -94,6 +94,15 @@ char *anon(size_t len, int prot)
 	return addr;
 }
 
+void *map_shared(int fd, size_t len, int prot, off_t offset)
+{
+	void *addr = mmap(NULL, len, prot, MAP_SHARED, fd, offset);
+
+	if (addr == MAP_FAILED)
+		fail_msg("mmap of %zu bytes: %s", len, strerror(errno));
+	return addr;
+}
+
 void release(void *addr, size_t len)
 {
 	assert_return_code(munmap(addr, len), errno);

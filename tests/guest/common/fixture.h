@@ -53,6 +53,9 @@ int pin(const void *addr, size_t len, unsigned int flags);
 
 /* Anonymous memory, touched if it is @prot-ected for writing. */
 char *anon(size_t len, int prot);
+
+/* A shared mapping of a file, a region or whatever there is a descriptor of. */
+void *map_shared(int fd, size_t len, int prot, off_t offset);
 void release(void *addr, size_t len);
 
 /* The part of a pattern that byte @pos of memory number @seed has. */

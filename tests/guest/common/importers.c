@@ -114,8 +114,7 @@ int vgem_buffer(int drm, size_t len, uint32_t *handle, char **addr)
 
 	*handle = vgem_create(drm, len);
 	assert_int_equal(vgem_offset(drm, *handle, &offset), 0);
-	*addr = mmap(NULL, len, RW, MAP_SHARED, drm, offset);
-	assert_ptr_not_equal(*addr, MAP_FAILED);
+	*addr = map_shared(drm, len, RW, offset);
 	return vgem_export(drm, *handle);
 }
 
@@ -246,8 +245,7 @@ void camera_expect(int camera)
 	CAMERA(camera, VIDIOC_QBUF, &buffer);
 	buffer.index = 0;
 	CAMERA(camera, VIDIOC_QBUF, &buffer);
-	map = mmap(NULL, buffer.length, RW, MAP_SHARED, camera, (off_t)buffer.m.offset);
-	assert_ptr_not_equal(map, MAP_FAILED);
+	map = map_shared(camera, buffer.length, RW, (off_t)buffer.m.offset);
 	camera_stream(camera, true);
 	while (camera_frame(camera, V4L2_MEMORY_MMAP) != 0)
 		;

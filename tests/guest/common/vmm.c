@@ -84,7 +84,7 @@ void vmm_new(struct vmm *vmm)
 {
 	int kvm = open_kvm(), len;
 
-	*vmm = (struct vmm){ 0 };
+	*vmm = (struct vmm){ .gmem = -1 };
 	assert_return_code(kvm, errno);
 	vmm->vm = ioctl(kvm, KVM_CREATE_VM, 0);
 	assert_return_code(vmm->vm, errno);
@@ -93,8 +93,7 @@ void vmm_new(struct vmm *vmm)
 	vmm->run_len = (size_t)len;
 	vmm->vcpu = ioctl(vmm->vm, KVM_CREATE_VCPU, 0);
 	assert_return_code(vmm->vcpu, errno);
-	vmm->run = mmap(NULL, vmm->run_len, RW, MAP_SHARED, vmm->vcpu, 0);
-	assert_ptr_not_equal(vmm->run, MAP_FAILED);
+	vmm->run = map_shared(vmm->vcpu, vmm->run_len, RW, 0);
 	close(kvm);
 	vmm->code = anon(PAGE, RW);
 	memcpy(vmm->code + CODE_FILL, fill, sizeof(fill));
@@ -103,16 +102,16 @@ void vmm_new(struct vmm *vmm)
 	set_mode(vmm);
 }
 
-void vmm_give(struct vmm *vmm, char *mem, size_t len, int gmem)
+void vmm_give(struct vmm *vmm, char *mem, size_t len)
 {
 	struct kvm_userspace_memory_region2 region = {
 		.flags = KVM_MEM_GUEST_MEMFD, .memory_size = len,
-		.userspace_addr = (uintptr_t)mem, .guest_memfd = (uint32_t)gmem,
+		.userspace_addr = (uintptr_t)mem, .guest_memfd = (uint32_t)vmm->gmem,
 	};
 
 	vmm->mem = mem;
 	vmm->len = len;
-	if (gmem < 0)
+	if (vmm->gmem < 0)
 		set_memory(vmm, 0, 0, mem, len);
 	else
 		assert_return_code(ioctl(vmm->vm, KVM_SET_USER_MEMORY_REGION2, &region), errno);
@@ -212,5 +211,6 @@ int vmm_gmem_map(struct vmm *vmm, struct mem *mem, uint64_t flags)
 		return -1;
 	mem->area = mem->addr;
 	mem->area_len = mem->len;
+	vmm->gmem = mem->fd;
 	return 0;
 }

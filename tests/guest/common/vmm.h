@@ -14,6 +14,7 @@ struct kvm_run;
  * struct vmm - a guest
  * @vm: KVM's descriptor of it
  * @mem: its memory, from its physical address 0 on
+ * @gmem: the guest_memfd that @mem is a mapping of, or -1
  */
 struct vmm {
 	int vm;
@@ -22,6 +23,7 @@ struct vmm {
 	size_t run_len;
 	char *mem;
 	size_t len;
+	int gmem;
 	char *code;
 };
 
@@ -30,8 +32,7 @@ const char *vmm_missing(void);
 
 /* vmm_new() makes a guest without memory; what goes wrong fails the test. */
 void vmm_new(struct vmm *vmm);
-/* @gmem: the guest_memfd that @mem is a mapping of, or -1 */
-void vmm_give(struct vmm *vmm, char *mem, size_t len, int gmem);
+void vmm_give(struct vmm *vmm, char *mem, size_t len);
 void vmm_free(struct vmm *vmm);
 
 /* What the guest writes at @offset. */
@@ -56,7 +57,10 @@ int vmm_gmem(struct vmm *vmm, size_t len, uint64_t flags);
 /* Why no guest_memfd can be mapped by the monitor, or NULL. */
 const char *vmm_gmem_missing(void);
 
-/* Maps @mem->len bytes of a new one, which is @mem->fd; 0, or -1 with errno. */
+/*
+ * Maps @mem->len bytes of a new one, which is @mem->fd, to be given to this guest; 0,
+ * or -1 with errno.
+ */
 int vmm_gmem_map(struct vmm *vmm, struct mem *mem, uint64_t flags);
 
 #endif
