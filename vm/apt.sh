@@ -26,6 +26,13 @@ host_mirror() {
 		($4 == "Debian" || $5 ~ /\/debian\/?$/) { print $5; exit }' || true
 }
 
+# add_backports TREE: they stand where the suite itself stands.
+add_backports() {
+	local where
+	where=$(sed -n "s/^\(deb .*\) $SUITE main.*/\1/p" "$1/etc/apt/sources.list" | head -n 1)
+	echo "$where $SUITE-backports main" >"$1/etc/apt/sources.list.d/backports.list"
+}
+
 host_proxy() {
 	local proxy=
 	eval "$(apt-config shell proxy Acquire::http::Proxy)"
