@@ -77,7 +77,7 @@ const char *pmem_namespace(enum pmem_media media, const char *mode, const char *
 	return line_of(command);
 }
 
-char *pmem_map(int fd, size_t len)
+char *pmem_map(int fd, off_t offset, size_t len)
 {
 	char *at = mmap(NULL, len + GIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *aligned;
 
@@ -87,7 +87,8 @@ char *pmem_map(int fd, size_t len)
 	if (aligned > at)
 		munmap(at, (size_t)(aligned - at));
 	munmap(aligned + len, GIB - (size_t)(aligned - at));
-	at = mmap(aligned, len, RW, MAP_SHARED_VALIDATE | MAP_SYNC | MAP_FIXED, fd, 0);
+	at = mmap(aligned, len, RW, MAP_SHARED_VALIDATE | MAP_SYNC | MAP_FIXED, fd,
+		  offset);
 	return at == MAP_FAILED ? NULL : at;
 }
 
@@ -100,7 +101,7 @@ static int map_devdax(struct mem *mem, enum pmem_media media, const char *align)
 	mem->fd = open(path, O_RDWR | O_CLOEXEC);
 	if (mem->fd < 0)
 		return -1;
-	mem->addr = pmem_map(mem->fd, mem->len);
+	mem->addr = pmem_map(mem->fd, 0, mem->len);
 	if (!mem->addr)
 		return -1;
 	mem->area = mem->addr;

@@ -7,6 +7,7 @@
 #define PMEM_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "mem.h"
 
@@ -29,7 +30,7 @@ const char *pmem_cxl_missing(void);
 const char *pmem_namespace(enum pmem_media media, const char *mode, const char *align,
 			   const char *key);
 
-/* Maps a file where entries of 1 GiB can begin; NULL with errno. */
-char *pmem_map(int fd, size_t len);
+/* Maps a file, from @offset on, where entries of 1 GiB can begin; NULL with errno. */
+char *pmem_map(int fd, off_t offset, size_t len);
 
 #endif
