@@ -787,21 +787,22 @@ static void unpin_part(struct folio *folio, struct page *page, unsigned long nr,
 		unpin_user_folio(folio, nr);
 }
 
-/* Large folios for the most part: one page of each is looked at. */
+/* Folio after folio: where the next one begins is known while this one is still held. */
 static void unpin_large(unsigned long pfn, unsigned long left, bool make_dirty)
 {
-	unsigned long nr;
+	struct page *page = pfn_to_page(pfn);
+	struct folio *folio = page_folio(page), *next;
+	unsigned long nr = folio_nr_pages(folio) - folio_page_idx(folio, page);
 
-	do {
-		struct page *page = pfn_to_page(pfn);
-		struct folio *folio = page_folio(page);
-
-		nr = folio_nr_pages(folio) - folio_page_idx(folio, page);
-		nr = min(nr, left);
+	while (nr < left) {
+		next = folio_next(folio);
 		unpin_part(folio, page, nr, make_dirty);
-		pfn += nr;
 		left -= nr;
-	} while (left);
+		folio = next;
+		page = folio_page(folio, 0);
+		nr = folio_nr_pages(folio);
+	}
+	unpin_part(folio, page, left, make_dirty);
 }
 
 /* Pages of several folios. */
