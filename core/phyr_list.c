@@ -21,6 +21,7 @@
 
 #define PHYR_PFN_SHIFT		12
 #define PHYR_PFN_BITS		40
+#define PHYR_PACK_MASK		(((1ULL << PHYR_PFN_BITS) - 1) << PHYR_PFN_SHIFT)
 #define PHYR_OFF_MAX		0xffffu
 #define PHYR_OBJ_MIN		128u
 #define PHYR_OBJ_MAX		4096u
@@ -104,7 +105,7 @@ void phyr_list_init(struct phyr_list *list)
 /* A page-aligned address that 40 bits can name. */
 static bool pack_fits(u64 addr)
 {
-	return !(addr & ~(((1ULL << PHYR_PFN_BITS) - 1) << PHYR_PFN_SHIFT));
+	return !(addr & ~PHYR_PACK_MASK);
 }
 
 /* The unit of the leaf that a range fits in: 1 GiB, 2 MiB, 4 KiB, or 0: wide. */
@@ -501,6 +502,15 @@ static unsigned int append_packed(struct phyr_list *list, const struct phyr *phy
 	return i;
 }
 
+/* Undoes what came of appending some ranges when one failed. */
+static void append_undo(struct phyr_list *list, u64 before, bool sealed)
+{
+	if (phyr_list_len(list) == before)
+		return;
+	phyr_list_truncate(list, before);
+	list->sealed = sealed;
+}
+
 /**
  * phyr_list_append_many - add ranges to the end of a list
  * @list: the list
@@ -536,11 +546,93 @@ int phyr_list_append_many(struct phyr_list *list, const struct phyr *phyrs,
 		phyrs += n;
 		nr -= n;
 	}
-	if (ret && phyr_list_len(list) != before) {
-		phyr_list_truncate(list, before);
-		list->sealed = sealed;
+	if (ret)
+		append_undo(list, before, sealed);
+	else
+		list->kinds |= (u8)(1u << kind);
+	return ret;
+}
+
+/*
+ * The hot loop for pages: as append_packed(), but what is the same for all pages is
+ * looked at before, and pages that follow each other are welcome.  Returns how many.
+ */
+static unsigned int append_packed_pages(struct phyr_list *list, const phys_addr_t *addrs,
+					unsigned int nr, unsigned int shift,
+					enum phyr_kind kind)
+{
+	const u64 size = 1ULL << shift, odd = ~PHYR_PACK_MASK | (size - 1);
+	struct phyr_leaf *leaf = list->tail;
+	struct phyr_packed *entry, *limit;
+	u64 addr = list->open.addr, end = addr + list->open.len, off;
+	unsigned int i;
+
+	if (!leaf || leaf->shift != PHYR_PFN_SHIFT || leaf->kind != kind ||
+	    list->open_kind != kind || list->sealed || !list->open.len ||
+	    !pack_fits(addr) || !pack_fits(list->open.len) || phyr_list_len(list) >> 62 ||
+	    shift < PHYR_PFN_SHIFT || shift > 30)
+		return 0;
+	entry = leaf->packed + leaf->nr;
+	limit = leaf->packed + leaf->max;
+	off = (list->open_start - leaf->start) >> PHYR_PFN_SHIFT;
+	for (i = 0; i < nr && !(addrs[i] & odd); i++, end += size) {
+		if (addrs[i] == end && end - addr <= (size_t)-1 - size)
+			continue;
+		if (entry == limit || off > PHYR_OFF_MAX)
+			break;
+		packed_set(entry++, addr, off);
+		off += (end - addr) >> PHYR_PFN_SHIFT;
+		addr = addrs[i];
+		end = addr;
 	}
-	if (!ret)
+	list->nr += (unsigned int)(entry - leaf->packed) - leaf->nr;
+	leaf->nr = (u16)(entry - leaf->packed);
+	list->open.addr = (phys_addr_t)addr;
+	list->open.len = (size_t)(end - addr);
+	list->open_start = leaf->start + (off << PHYR_PFN_SHIFT);
+	return i;
+}
+
+/**
+ * phyr_list_append_pages - add pages, or other ranges of one size, to the end of a list
+ * @list: the list
+ * @addrs: their physical addresses
+ * @nr: how many
+ * @shift: log2 of their size, %PAGE_SHIFT for pages
+ * @kind: what memory they all are
+ * @gfp: how to allocate storage
+ *
+ * Does what phyr_list_append_many() does, and is made for pages that lie anywhere,
+ * of which there are many.
+ *
+ * Context: sleeps if @gfp allows it.
+ * Return: as phyr_list_append_many().
+ */
+int phyr_list_append_pages(struct phyr_list *list, const phys_addr_t *addrs,
+			   unsigned int nr, unsigned int shift, enum phyr_kind kind,
+			   gfp_t gfp)
+{
+	u64 before = phyr_list_len(list);
+	bool sealed = list->sealed;
+	int ret = 0;
+
+	if ((unsigned int)kind >= PHYR_NR_KINDS || shift >= sizeof(size_t) * 8)
+		return -EINVAL;
+	while (nr && !ret) {
+		unsigned int n = append_packed_pages(list, addrs, nr, shift, kind);
+
+		if (!n) {
+			const struct phyr phyr = { .addr = *addrs, .len = (size_t)1 << shift };
+
+			ret = append_one(list, &phyr, kind, gfp);
+			n = 1;
+		}
+		addrs += n;
+		nr -= n;
+	}
+	if (ret)
+		append_undo(list, before, sealed);
+	else
 		list->kinds |= (u8)(1u << kind);
 	return ret;
 }

@@ -41,6 +41,7 @@
 #define PIN_BATCH	min_t(unsigned int, PAGE_SIZE / sizeof(struct page *), SZ_2M / PAGE_SIZE)
 #define PIN_FEW		16
 #define PIN_GLUE	32
+#define PIN_SCATTERED	64
 #define UNPIN_FEW	32
 #define UNPIN_STEP	262144UL	/* pages, until others have a turn */
 
@@ -450,8 +451,33 @@ static unsigned int glue_pages(struct page **pages, unsigned int nr, struct phyr
 	return n;
 }
 
+/* The addresses of up to @max pages that are of one kind; returns how many. */
+static unsigned int page_addrs(struct page **pages, unsigned int max, phys_addr_t *addrs)
+{
+	enum phyr_kind kind = page_kind(pages[0]);
+	unsigned int i;
+
+	for (i = 0; i < max && page_kind(pages[i]) == kind; i++)
+		addrs[i] = page_to_phys(pages[i]);
+	return i;
+}
+
+/* Takes note of some of @nr whole pages that lie anywhere; returns how many. */
+static int scattered_note(struct pinner *p, struct page **pages, unsigned int nr)
+{
+	phys_addr_t addrs[PIN_SCATTERED] __uninitialized;
+	unsigned int n = page_addrs(pages, min_t(unsigned int, nr, PIN_SCATTERED), addrs);
+	int ret = phyr_list_append_pages(p->sink.list, addrs, n, PAGE_SHIFT,
+					 page_kind(pages[0]), GFP_KERNEL_ACCOUNT);
+
+	if (ret)
+		return ret;
+	p->addr += n * PAGE_SIZE;
+	return n;
+}
+
 /* Takes note of some of @nr pinned pages at the next byte; returns how many. */
-static int batch_note(struct pinner *p, struct page **pages, unsigned int nr)
+static int glued_note(struct pinner *p, struct page **pages, unsigned int nr)
 {
 	unsigned long skip = offset_in_page(p->addr), len;
 	struct phyr phyrs[PIN_GLUE] __uninitialized;
@@ -471,6 +497,18 @@ static int batch_note(struct pinner *p, struct page **pages, unsigned int nr)
 		return ret;
 	p->addr += len;
 	return used;
+}
+
+/*
+ * As the first two of @nr pages are, the others will be.  Gluing is quick about pages
+ * that follow each other, and gets by with partial ones.
+ */
+static int batch_note(struct pinner *p, struct page **pages, unsigned int nr)
+{
+	if (p->sink.list && nr > 1 && !page_follows(pages[1], pages[0]) &&
+	    !offset_in_page(p->addr) && nr * PAGE_SIZE <= p->end - p->addr)
+		return scattered_note(p, pages, nr);
+	return glued_note(p, pages, nr);
 }
 
 /* Room for a whole batch, once batches have grown that far. */

@@ -131,6 +131,9 @@ int phyr_list_append(struct phyr_list *list, phys_addr_t addr, size_t len,
 		     enum phyr_kind kind, gfp_t gfp);
 int phyr_list_append_many(struct phyr_list *list, const struct phyr *phyrs,
 			  unsigned int nr, enum phyr_kind kind, gfp_t gfp);
+int phyr_list_append_pages(struct phyr_list *list, const phys_addr_t *addrs,
+			   unsigned int nr, unsigned int shift, enum phyr_kind kind,
+			   gfp_t gfp);
 void phyr_list_seal(struct phyr_list *list);
 void phyr_list_truncate(struct phyr_list *list, u64 len);
 void phyr_list_trim(struct phyr_list *list, gfp_t gfp);

@@ -15,6 +15,7 @@
 
 #define MAX_RANGES	20000u
 #define MAX_WALKS	64u
+#define BULK		96u		/* more than what the first leaf has room for */
 
 struct input {
 	const u8 *data;
@@ -174,6 +175,68 @@ static void op_append_many(struct fuzz *f, unsigned int n)
 	}
 }
 
+static unsigned int pick_shift(struct input *in)
+{
+	static const unsigned char shifts[] = { 9, 12, 12, 13, 16, 21, 30, 31, 52, 63, 64 };
+
+	return shifts[take(in, 1) % (sizeof(shifts) / sizeof(shifts[0]))];
+}
+
+/* All of the ranges, or none. */
+static int model_append_all(struct model *m, const struct range *ranges, unsigned int nr)
+{
+	const struct model before = *m;
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; i < nr && !ret; i++)
+		ret = model_append(m, ranges[i]);
+	if (ret) {
+		model_truncate(m, before.len);
+		m->sealed = before.sealed;
+		m->kinds = before.kinds;
+	}
+	return ret;
+}
+
+/* In one call: ranges, or pages of one size. Most follow the one before. */
+static void op_append_bulk(struct fuzz *f, unsigned int n)
+{
+	unsigned int nr = (unsigned int)take(&f->in, 1) % BULK + 1, shift = 64, i;
+	enum phyr_kind kind = pick_kind(&f->in);
+	struct range ranges[BULK];
+	phys_addr_t addrs[BULK];
+	struct phyr phyrs[BULK];
+	u64 len, addr = 0;
+	int ret;
+
+	if (f->model.nr + nr > MAX_RANGES)
+		return;
+	if (n & 1)
+		shift = n & 2 ? pick_shift(&f->in) : 12;
+	len = shift < sizeof(size_t) * 8 ? (size_t)1 << shift : 0;
+	for (i = 0; i < nr; i++) {
+		if (!(n & 1))
+			len = pick_len(&f->in) & SIZE_MAX;
+		if (!i || take(&f->in, 1) & 1)
+			addr = pick_addr(f, len);
+		addrs[i] = (phys_addr_t)addr;
+		phyrs[i] = (struct phyr){ .addr = addrs[i], .len = (size_t)len };
+		ranges[i] = (struct range){ addrs[i], len, kind };
+		addr += len;
+	}
+	host_fail_at(n >> 2);
+	if (n & 1)
+		ret = phyr_list_append_pages(&f->list, addrs, nr, shift, kind, GFP_KERNEL);
+	else
+		ret = phyr_list_append_many(&f->list, phyrs, nr, kind, GFP_KERNEL);
+	if (host_fail_done())
+		check(ret == -ENOMEM);
+	else
+		check(ret == model_append_all(&f->model, ranges, nr));
+	check_cheap(f);
+}
+
 static void op_truncate(struct fuzz *f, unsigned int n)
 {
 	u64 len = n == 15 ? 0 : pick_offset(f);
@@ -257,7 +320,7 @@ static void op_segs(struct fuzz *f, unsigned int n)
 }
 
 static void (*const ops[16])(struct fuzz *f, unsigned int n) = {
-	op_append, op_append, op_append, op_append, op_append, op_seal,
+	op_append, op_append, op_append, op_append, op_append_bulk, op_seal,
 	op_append_many, op_truncate, op_truncate, op_trim, op_find, op_find,
 	op_slice, op_slice, op_segs, op_segs,
 };

@@ -202,6 +202,107 @@ static void test_no_merge_around_zero(void **state)
 	pair_free(&p);
 }
 
+/* Pages by the bulk are what they are one by one, wherever a bulk begins and ends. */
+static void check_pages(pattern_fn pattern, unsigned int bulk, unsigned int shift)
+{
+	phys_addr_t addrs[128];
+	unsigned int i, n;
+	struct pair p;
+
+	pair_init(&p);
+	for (n = 0; n < 3000; n += bulk) {
+		for (i = 0; i < bulk; i++) {
+			struct range r = pattern(n + i);
+
+			r.addr &= ~((1ULL << shift) - 1);
+			r.len = 1ULL << shift;
+			addrs[i] = (phys_addr_t)r.addr;
+			assert_int_equal(model_append(&p.model, r), 0);
+		}
+		assert_int_equal(phyr_list_append_pages(&p.list, addrs, bulk, shift,
+							PHYR_RAM, GFP_KERNEL), 0);
+		if (n < 300)
+			pair_check(&p);
+	}
+	pair_check(&p);
+	pair_free(&p);
+}
+
+static struct range pages_in_pairs(unsigned int i)
+{
+	struct range r = scattered_pages(i / 2);
+
+	r.addr = (r.addr & ~(2 * MiB - 1)) + i % 2 * 4 * KiB;
+	return r;
+}
+
+static void test_pages_in_bulk(void **state)
+{
+	static const unsigned int bulks[] = { 1, 2, 7, 64, 128 };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(bulks); i++) {
+		check_pages(scattered_pages, bulks[i], 12);
+		check_pages(scattered_pages, bulks[i], 16);
+		check_pages(scattered_pages, bulks[i], 9);
+		check_pages(scattered_pages, bulks[i], 21);
+		check_pages(pages_in_pairs, bulks[i], 12);
+	}
+}
+
+/* The open phyr is not a page, is sealed, or is of another kind. */
+static void test_pages_after_others(void **state)
+{
+	static const phys_addr_t addrs[] = { 8 * KiB, 12 * KiB, 64 * KiB };
+	static const struct range before[] = {
+		{ 4 * KiB + 100, 4 * KiB - 100, PHYR_RAM }, { 4 * KiB, 4 * KiB, PHYR_PMEM },
+		{ 2 * MiB, 2 * MiB, PHYR_RAM }, { 1, 2, PHYR_RAM }, { 4 * KiB, 4 * KiB, PHYR_RAM },
+	};
+	unsigned int i, sealed, n;
+	struct pair p;
+
+	(void)state;
+	for (i = 0; i < 2 * ARRAY_SIZE(before); i++) {
+		sealed = i % 2;
+		pair_init(&p);
+		pair_append(&p, range(MiB, 4 * KiB, PHYR_RAM));
+		pair_append(&p, range(5 * MiB, 4 * KiB, PHYR_RAM));
+		pair_append(&p, before[i / 2]);
+		if (sealed)
+			pair_seal(&p);
+		assert_int_equal(phyr_list_append_pages(&p.list, addrs, ARRAY_SIZE(addrs), 12,
+							PHYR_RAM, GFP_KERNEL), 0);
+		for (n = 0; n < ARRAY_SIZE(addrs); n++)
+			model_append(&p.model, range(addrs[n], 4 * KiB, PHYR_RAM));
+		pair_check(&p);
+		pair_free(&p);
+	}
+}
+
+static void test_bad_pages(void **state)
+{
+	static const phys_addr_t addrs[] = { 4 * KiB, 64 * KiB, PHYS_MAX - 4 * KiB + 1, PHYS_MAX };
+	struct pair p;
+
+	(void)state;
+	pair_init(&p);
+	pair_append(&p, range(0, 4 * KiB, PHYR_RAM));
+	pair_seal(&p);
+	assert_int_equal(phyr_list_append_pages(&p.list, addrs, 1, 12, PHYR_NR_KINDS,
+						GFP_KERNEL), -EINVAL);
+	assert_int_equal(phyr_list_append_pages(&p.list, addrs, 1, sizeof(size_t) * 8,
+						PHYR_RAM, GFP_KERNEL), -EINVAL);
+	assert_int_equal(phyr_list_append_pages(&p.list, addrs, 4, 12, PHYR_RAM, GFP_KERNEL),
+			 -EOVERFLOW);
+	pair_check(&p);
+	assert_int_equal(phyr_list_append_pages(&p.list, addrs, 0, 12, PHYR_RAM, GFP_KERNEL), 0);
+	pair_append(&p, range(4 * KiB, 4 * KiB, PHYR_RAM));
+	assert_int_equal(phyr_list_nr(&p.list), 2);
+	pair_check(&p);
+	pair_free(&p);
+}
+
 /* A phyr ends where its length would not fit in size_t any more. */
 static void test_length_of_a_phyr(void **state)
 {
@@ -359,6 +460,9 @@ int run_append_tests(void)
 #endif
 		host_test(test_distance_in_a_leaf),
 		host_test(test_every_pattern),
+		host_test(test_pages_in_bulk),
+		host_test(test_pages_after_others),
+		host_test(test_bad_pages),
 	};
 
 	return cmocka_run_group_tests_name("append", tests, NULL, NULL);

@@ -70,6 +70,41 @@ static void test_append(void **state)
 	}
 }
 
+/* Pages by the bulk: all or nothing, whichever allocation fails, sealed or not. */
+static void test_append_pages(void **state)
+{
+	static phys_addr_t addrs[2000];
+	unsigned int i, n, before;
+	struct pair p;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(addrs); i++)
+		addrs[i] = (phys_addr_t)scattered_pages(10 + i).addr;
+	for (before = 0; before < 10; before += 3) {
+		pair_init(&p);
+		pair_fill(&p, scattered_pages, 0, before);
+		pair_seal(&p);
+		for (n = 1; ; n++) {
+			int ret;
+
+			host_fail_at(n);
+			ret = phyr_list_append_pages(&p.list, addrs, ARRAY_SIZE(addrs), 12,
+						     PHYR_RAM, GFP_KERNEL);
+			if (!host_fail_done()) {
+				assert_int_equal(ret, 0);
+				break;
+			}
+			assert_int_equal(ret, -ENOMEM);
+			pair_check(&p);
+			assert_int_equal(p.list.sealed, true);
+		}
+		assert_in_range(n, 4, 40);
+		for (i = 0; i < ARRAY_SIZE(addrs); i++)
+			pair_append(&p, range(addrs[i], 4 * KiB, PHYR_RAM));
+		pair_free(&p);
+	}
+}
+
 /* A new leaf may need a node on each level, and one more for a new root. */
 static void test_append_to_deep_tree(void **state)
 {
@@ -134,6 +169,7 @@ int run_nomem_tests(void)
 {
 	const struct CMUnitTest tests[] = {
 		host_test(test_append),
+		host_test(test_append_pages),
 		host_test(test_append_to_deep_tree),
 		host_test(test_trim),
 		host_test(test_truncate_never_allocates),
