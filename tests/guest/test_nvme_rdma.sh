@@ -164,7 +164,7 @@ fi
 
 # Less on the debug kernel, which takes its time over each.
 if [ -n "${PHYR_DEBUG:-}" ]; then
-	small=1m large=4m fire=1m
+	small=1m large=2m fire=1m
 else
 	small=2m large=16m fire=4m
 fi

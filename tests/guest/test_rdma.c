@@ -14,7 +14,6 @@
 #include "common/rdma.h"
 
 #define BUF	(128 * KIB)
-#define FIRE_ROUNDS	6
 #define EDGE	(3 * PAGE + 40)		/* of a copy: some pages, and an odd end */
 
 static struct rdma r;
@@ -795,14 +794,14 @@ static void traffic(void *arg)
 static void test_load_under_fire(void **state)
 {
 	int *stop = mmap(NULL, PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	unsigned int unloaded = 0;
+	unsigned int rounds = getenv("PHYR_DEBUG") ? 3 : 6, unloaded = 0;
 	pid_t pid;
 
 	(void)state;
 	assert_ptr_not_equal(stop, MAP_FAILED);
 	assert_int_equal(rdma_unload(), 0);
 	pid = child_start(traffic, stop);
-	for (int i = 0; i < FIRE_ROUNDS; i++) {
+	for (unsigned int i = 0; i < rounds; i++) {
 		assert_int_equal(rdma_load(), 0);
 		usleep(50000);
 		/* it may be in use at this moment */
@@ -813,7 +812,7 @@ static void test_load_under_fire(void **state)
 	*stop = 1;
 	child_wait(pid);
 	assert_int_equal(rdma_load(), 0);
-	print_message("# %u of %u times unloaded under traffic\n", unloaded, FIRE_ROUNDS);
+	print_message("# %u of %u times unloaded under traffic\n", unloaded, rounds);
 	assert_true(unloaded > 0);
 	release(stop, PAGE);
 }
