@@ -921,10 +921,20 @@ bool phyr_list_find(const struct phyr_list *list, u64 offset,
 		    struct phyr *phyr, enum phyr_kind *kind)
 {
 	struct phyr_iter it __uninitialized;
+	u64 skip;
 
+	if (offset >= list->open_start) {	/* many lists have no other phyr */
+		skip = offset - list->open_start;
+		if (skip >= list->open.len)
+			return false;
+		phyr->addr = list->open.addr + (phys_addr_t)skip;
+		phyr->len = list->open.len - (size_t)skip;
+		if (kind)
+			*kind = list->open_kind;
+		return true;
+	}
 	phyr_iter_init(&it, list, offset, ~0ULL);
-	if (!phyr_iter_fill(&it, phyr, 1))
-		return false;
+	phyr_iter_fill(&it, phyr, 1);
 	if (kind)
 		*kind = it.kind;
 	return true;

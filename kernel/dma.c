@@ -5,21 +5,22 @@
  * What goes in is a list of phyrs and what comes out is a list of
  * { dma_address, dma_length }, and nothing is in both: the end state that the
  * proposal of 2022 wished for scatterlists.  The chain is in the chunks that
- * enclose the entries.  There are three ways to get there:
+ * enclose the entries.  There are four ways to get there:
  *
+ *	one	just one phyr, of ordinary memory: one call of the DMA API;
  *	IOVA	an IOMMU, and a kernel that lets us lay out a range of its
  *		addresses: the whole list becomes one entry;
- *	table	an IOMMU, and a list or a kernel that the first way does not
+ *	table	an IOMMU, and a list or a kernel that the way before does not
  *		suit: a classic scatterlist does it, and is kept for unmapping;
- *	ranges	no IOMMU, or just one phyr: each is mapped by itself, in pieces
- *		no longer than what the bounce buffer can hold if there is one.
+ *	ranges	no IOMMU: each phyr is mapped by itself, in pieces no longer
+ *		than what the bounce buffer can hold if there is one.
  *
  * The list must outlive the mapping: its kinds and addresses are looked at
  * again for unmapping and syncing.
  *
  * When a list of memory without pages is revoked, so are its mappings: the
- * device's owner is told to stop, then what the IOMMU knows is torn down.  The
- * first way keeps the range of addresses until it is unmapped, so a device that
+ * device's owner is told to stop, then what the IOMMU knows is torn down.  IOVA
+ * keeps the range of addresses until it is unmapped, so a device that
  * goes on finds nothing there; in the others they may be somebody else's, or
  * there is no IOMMU, and then it takes an owner that makes the device stop.
  */
@@ -36,9 +37,16 @@
 #include "phyr_trace.h"
 
 #define SG_FIRST	2
+#define LINK_FEW	32
+#define TABLE_FEW	32
 #define SG_CHUNK	((PAGE_SIZE - sizeof(struct sg_phyr_chunk)) / sizeof(struct sg_phyr))
 
+/* Short lists need no table of their own where a table is what it takes. */
+#define SG_FEW		(PHYR_HAS_IOVA ? 0 : 8)
+#define SG_DEVICE_KINDS	(BIT(PHYR_MMIO) | BIT(PHYR_P2P))
+
 enum sg_way {
+	SG_ONE,
 	SG_RANGES,
 	SG_TABLE,
 	SG_IOVA,
@@ -53,7 +61,6 @@ struct sg_phyrs {
 	enum sg_way way;
 	unsigned long attrs;
 	unsigned long nr;
-	size_t bytes;
 	size_t piece_max;		/* ranges: the longest that is mapped by itself */
 	bool gone;			/* revoked: the device has nothing mapped */
 	struct phyr_user user;
@@ -61,6 +68,7 @@ struct sg_phyrs {
 	struct phyr_list *own;		/* sg_map_phyrs(): the array, as a list */
 	struct dma_iova_state iova;
 	struct sg_table sgt;
+	struct scatterlist few[SG_FEW];
 	struct sg_phyr_chunk *tail;
 	struct sg_phyr_chunk head;	/* must be last */
 };
@@ -80,7 +88,6 @@ static struct sg_phyr_chunk *chunk_new(struct sg_phyrs *sg)
 	chunk->max = max;
 	sg->tail->next = chunk;
 	sg->tail = chunk;
-	sg->bytes += struct_size(chunk, seg, max);
 	return chunk;
 }
 
@@ -116,19 +123,23 @@ static int seg_merge(struct sg_phyrs *sg, dma_addr_t addr, size_t len)
 	return seg_add(sg, addr, len);
 }
 
+static void segs_init(struct sg_phyrs *sg)
+{
+	sg->head.next = NULL;
+	sg->head.nr = 0;
+	sg->tail = &sg->head;
+	sg->nr = 0;
+}
+
 static void segs_forget(struct sg_phyrs *sg)
 {
 	struct sg_phyr_chunk *chunk, *next;
 
 	for (chunk = sg->head.next; chunk; chunk = next) {
 		next = chunk->next;
-		sg->bytes -= struct_size(chunk, seg, chunk->max);
 		kfree(chunk);
 	}
-	sg->head.next = NULL;
-	sg->head.nr = 0;
-	sg->tail = &sg->head;
-	sg->nr = 0;
+	segs_init(sg);
 }
 
 /* IOVA */
@@ -140,41 +151,50 @@ static unsigned long kind_attrs(const struct sg_phyrs *sg, enum phyr_kind kind)
 	return sg->attrs;
 }
 
-/* Only the two ends of a list may lie inside a granule of the IOMMU. */
-static int iova_link_one(struct sg_phyrs *sg, const struct phyr *phyr, unsigned long attrs,
-			 unsigned long mask, u64 at)
+/*
+ * Links some phyrs of one kind, and counts their bytes in *@linked.  Only the two
+ * ends of a slice may lie inside a granule of the IOMMU.
+ */
+static int iova_link_some(struct sg_phyrs *sg, const struct phyr *phyr, unsigned int nr,
+			  unsigned long attrs, unsigned long mask, u64 *linked)
 {
-	if (at && phyr->addr & mask)
-		return -EINVAL;
-	if ((phyr->addr + phyr->len) & mask && at + phyr->len < sg->len)
-		return -EINVAL;
-	return dma_iova_link(sg->dev, &sg->iova, phyr->addr, at, phyr->len, sg->dir, attrs);
+	u64 at = *linked;
+	int ret = 0;
+
+	for (; nr; nr--, phyr++) {
+		if (at && (phyr->addr | (sg->iova.addr + at)) & mask) {
+			ret = -EINVAL;
+			break;
+		}
+		ret = dma_iova_link(sg->dev, &sg->iova, phyr->addr, at, phyr->len, sg->dir, attrs);
+		if (ret)
+			break;
+		at += phyr->len;
+	}
+	*linked = at;
+	return ret;
 }
 
 /*
  * Links phyr by phyr, once there is room for all; *@linked says how far it came.
- * -EOPNOTSUPP if there cannot be any.
+ * -EOPNOTSUPP if there cannot be any room.
  */
 static int iova_link(struct sg_phyrs *sg, u64 *linked)
 {
-	unsigned long mask = dma_get_merge_boundary(sg->dev), attrs;
-	struct phyr phyrs[PHYR_ITER_AHEAD] __uninitialized;
+	unsigned long mask = dma_get_merge_boundary(sg->dev);
+	struct phyr phyrs[LINK_FEW] __uninitialized;
 	struct phyr_iter it __uninitialized;
-	unsigned int i, nr;
+	unsigned int nr;
 	int ret;
 
 	phyr_iter_init(&it, sg->list, sg->offset, sg->len);
-	while ((nr = phyr_iter_fill(&it, phyrs, ARRAY_SIZE(phyrs)))) {
+	while ((nr = phyr_iter_fill(&it, phyrs, LINK_FEW))) {
 		/* how it lies in a granule depends on the first address */
 		if (!*linked && !dma_iova_try_alloc(sg->dev, &sg->iova, phyrs[0].addr, sg->len))
 			return -EOPNOTSUPP;
-		attrs = kind_attrs(sg, it.kind);
-		for (i = 0; i < nr; i++) {
-			ret = iova_link_one(sg, &phyrs[i], attrs, mask, *linked);
-			if (ret)
-				return ret;
-			*linked += phyrs[i].len;
-		}
+		ret = iova_link_some(sg, phyrs, nr, kind_attrs(sg, it.kind), mask, linked);
+		if (ret)
+			return ret;
 		cond_resched();
 	}
 	return dma_iova_sync(sg->dev, &sg->iova, 0, sg->len);
@@ -209,6 +229,7 @@ static int map_iova(struct sg_phyrs *sg)
 
 	if (!PHYR_HAS_IOVA)
 		return -EOPNOTSUPP;
+	sg->iova = (struct dma_iova_state) { 0 };
 	ret = iova_link(sg, &linked);
 	if (!ret)
 		ret = seg_add(sg, sg->iova.addr, sg->len);
@@ -284,23 +305,39 @@ static int table_alloc(struct sg_phyrs *sg)
 {
 	u64 nr = table_entries(sg);
 
-	return nr > UINT_MAX ? -EOVERFLOW : sg_alloc_table(&sg->sgt, nr, GFP_KERNEL);
+	if (nr > UINT_MAX)
+		return -EOVERFLOW;
+	if (nr > SG_FEW)
+		return sg_alloc_table(&sg->sgt, nr, GFP_KERNEL);
+	sg_init_table(sg->few, nr);
+	sg->sgt.sgl = sg->few;
+	sg->sgt.nents = nr;
+	sg->sgt.orig_nents = nr;
+	return 0;
+}
+
+static void table_free(struct sg_phyrs *sg)
+{
+	if (sg->sgt.sgl != sg->few)
+		sg_free_table(&sg->sgt);
+}
+
+static struct scatterlist *table_next(struct scatterlist *s)
+{
+	return sg_is_chain(++s) ? sg_chain_ptr(s) : s;
 }
 
 /* Sets the entries of one phyr, of which @s is the first; returns the next one. */
 static struct scatterlist *table_set(struct scatterlist *s, struct phyr phyr)
 {
-	const size_t max = table_max();
-	unsigned int len;
-
 	for (;;) {
-		len = min(phyr.len, max);
+		unsigned int len = min_t(size_t, phyr.len, table_max());
+
 		sg_set_page(s, pfn_to_page(PHYS_PFN(phyr.addr)), len, offset_in_page(phyr.addr));
 		if (sg_is_last(s))
 			return s;
-		if (sg_is_chain(++s))
-			s = sg_chain_ptr(s);
-		if (phyr.len == len)
+		s = table_next(s);
+		if (likely(phyr.len == len))
 			return s;
 		phyr.addr += len;
 		phyr.len -= len;
@@ -310,14 +347,15 @@ static struct scatterlist *table_set(struct scatterlist *s, struct phyr phyr)
 static void table_fill(struct sg_phyrs *sg)
 {
 	struct scatterlist *s = sg->sgt.sgl;
-	struct phyr phyrs[PHYR_ITER_AHEAD] __uninitialized;
+	struct phyr phyrs[TABLE_FEW] __uninitialized;
 	struct phyr_iter it __uninitialized;
-	unsigned int i, nr;
+	const struct phyr *phyr;
+	unsigned int nr;
 
 	phyr_iter_init(&it, sg->list, sg->offset, sg->len);
-	while ((nr = phyr_iter_fill(&it, phyrs, ARRAY_SIZE(phyrs)))) {
-		for (i = 0; i < nr; i++)
-			s = table_set(s, phyrs[i]);
+	while ((nr = phyr_iter_fill(&it, phyrs, TABLE_FEW))) {
+		for (phyr = phyrs; nr; nr--, phyr++)
+			s = table_set(s, *phyr);
 		cond_resched();
 	}
 }
@@ -348,14 +386,13 @@ static int map_table(struct sg_phyrs *sg)
 	ret = table_segs(sg);
 	if (ret)
 		goto unmap;
-	sg->bytes += sg->sgt.orig_nents * sizeof(struct scatterlist);
 	sg->way = SG_TABLE;
 	return 0;
 unmap:
 	dma_unmap_sgtable(sg->dev, &sg->sgt, sg->dir, sg->attrs | DMA_ATTR_SKIP_CPU_SYNC);
 	segs_forget(sg);
 free:
-	sg_free_table(&sg->sgt);
+	table_free(sg);
 	return ret;
 }
 
@@ -488,32 +525,59 @@ static void ranges_sync(struct sg_phyrs *sg,
 	}
 }
 
-/* All of it */
+/* Just one phyr */
 
-static bool one_phyr(const struct sg_phyrs *sg)
+static bool one_phyr(const struct sg_phyrs *sg, struct phyr *phyr)
 {
-	struct phyr first;
-
-	if (phyr_list_nr(sg->list) == 1)
-		return true;
-	return phyr_list_find(sg->list, sg->offset, &first, NULL) && first.len >= sg->len;
+	if (sg->len == phyr_list_len(sg->list) && phyr_list_nr(sg->list) > 1)
+		return false;
+	return phyr_list_find(sg->list, sg->offset, phyr, NULL) && phyr->len >= sg->len;
 }
+
+static int map_one(struct sg_phyrs *sg, const struct phyr *phyr)
+{
+	dma_addr_t addr = dma_map_phys(sg->dev, phyr->addr, sg->len, sg->dir, sg->attrs);
+
+	if (dma_mapping_error(sg->dev, addr))
+		return -EIO;
+	sg->way = SG_ONE;
+	return seg_add(sg, addr, sg->len);	/* there is room */
+}
+
+static void unmap_one(struct sg_phyrs *sg)
+{
+	dma_unmap_phys(sg->dev, sg->head.seg[0].dma_address, sg->len, sg->dir, sg->attrs);
+}
+
+static void one_sync(struct sg_phyrs *sg,
+		     void (*sync)(struct device *dev, dma_addr_t addr, size_t len,
+				  enum dma_data_direction dir))
+{
+	dma_addr_t addr = sg->head.seg[0].dma_address;
+
+	if (dma_need_sync(sg->dev, addr))
+		sync(sg->dev, addr, sg->len, sg->dir);
+}
+
+/* All of it */
 
 static int map_any(struct sg_phyrs *sg)
 {
-	bool pageless = phyr_list_kinds(sg->list) & BIT(PHYR_MMIO), one = one_phyr(sg);
-	int ret = phyr_p2p_check(sg->dev, sg->list, sg->offset, sg->len);
+	unsigned int kinds = phyr_list_kinds(sg->list);
+	struct phyr phyr;
+	bool one = one_phyr(sg, &phyr);
+	int ret;
 
+	if (one && !(kinds & SG_DEVICE_KINDS) && sg->len <= dma_max_mapping_size(sg->dev))
+		return map_one(sg, &phyr);
+	ret = kinds & SG_DEVICE_KINDS ? phyr_p2p_check(sg->dev, sg->list, sg->offset, sg->len) : 0;
 	if (ret)
 		return ret;
-	/* the range of addresses has to stay if the memory goes before the mapping */
-	if (one && !pageless && sg->len <= dma_max_mapping_size(sg->dev))
-		return map_ranges(sg);
 	ret = map_iova(sg);
 	/* other errors: addresses that do not suit one range, or the odd ends of it */
 	if (!ret || ret == -ENOMEM)
 		return ret;
-	if (dma_get_merge_boundary(sg->dev) && !one && !pageless)
+	if (dma_get_merge_boundary(sg->dev) && !one && !(kinds & BIT(PHYR_MMIO)))
 		return map_table(sg);
 	return map_ranges(sg);
 }
@@ -522,6 +586,9 @@ static int map_any(struct sg_phyrs *sg)
 static void sg_take_back(struct sg_phyrs *sg)
 {
 	switch (sg->way) {
+	case SG_ONE:
+		unmap_one(sg);
+		break;
 	case SG_IOVA:
 		iova_unlink(sg, sg->len, 0);
 		break;
@@ -542,7 +609,7 @@ static void sg_end(struct sg_phyrs *sg)
 	if (sg->way == SG_IOVA)
 		dma_iova_free(sg->dev, &sg->iova);
 	else if (sg->way == SG_TABLE)
-		sg_free_table(&sg->sgt);
+		table_free(sg);
 	segs_forget(sg);
 }
 
@@ -571,23 +638,45 @@ static int sg_watch(struct sg_phyrs *sg, struct phyr_user *owner)
 	return phyr_list_use(sg->list, &sg->user);
 }
 
+/* Objects lie in the cache without entries; sg_new() and the way that is taken set the rest. */
+static struct kmem_cache *sg_cache;
+
+static void sg_construct(void *object)
+{
+	struct sg_phyrs *sg = object;
+
+	sg->head.max = SG_FIRST;
+	segs_init(sg);
+}
+
+int __init phyr_dma_init(void)
+{
+	sg_cache = kmem_cache_create("phyr_sg", struct_size_t(struct sg_phyrs, head.seg, SG_FIRST),
+				     0, 0, sg_construct);
+	return sg_cache ? 0 : -ENOMEM;
+}
+
+void phyr_dma_exit(void)
+{
+	kmem_cache_destroy(sg_cache);
+}
+
 static struct sg_phyrs *sg_new(struct device *dev, enum dma_data_direction dir,
 			       unsigned long attrs)
 {
 	struct sg_phyrs *sg;
-	size_t size = struct_size(sg, head.seg, SG_FIRST);
 
 	if (!valid_dma_direction(dir) || !dev->dma_mask)
 		return ERR_PTR(-EINVAL);
-	sg = kzalloc(size, GFP_KERNEL);
+	sg = kmem_cache_alloc(sg_cache, GFP_KERNEL);
 	if (!sg)
 		return ERR_PTR(-ENOMEM);
 	sg->dev = dev;
 	sg->dir = dir;
 	sg->attrs = attrs;
-	sg->bytes = size;
-	sg->head.max = SG_FIRST;
-	sg->tail = &sg->head;
+	sg->gone = false;
+	sg->owner = NULL;
+	sg->own = NULL;
 	return sg;
 }
 
@@ -646,7 +735,7 @@ struct sg_phyrs *sg_map_phyr_list_revocable(struct device *dev, const struct phy
 end:
 	sg_end(sg);
 free:
-	kfree(sg);
+	kmem_cache_free(sg_cache, sg);
 	trace_phyr_map(dev, len, 0, ret);
 	return ERR_PTR(ret);
 }
@@ -750,7 +839,7 @@ void sg_unmap_phyrs(struct sg_phyrs *sg)
 	phyr_list_unuse(sg->list, &sg->user);
 	sg_end(sg);
 	list_put(sg->own);
-	kfree(sg);
+	kmem_cache_free(sg_cache, sg);
 }
 EXPORT_SYMBOL_GPL(sg_unmap_phyrs);
 
@@ -770,6 +859,8 @@ void sg_phyrs_sync_for_cpu(struct sg_phyrs *sg)
 		dma_sync_sgtable_for_cpu(sg->dev, &sg->sgt, sg->dir);
 	else if (sg->way == SG_IOVA)
 		iova_sync(sg, dma_sync_single_for_cpu);
+	else if (sg->way == SG_ONE)
+		one_sync(sg, dma_sync_single_for_cpu);
 	else
 		ranges_sync(sg, dma_sync_single_for_cpu);
 }
@@ -789,6 +880,8 @@ void sg_phyrs_sync_for_device(struct sg_phyrs *sg)
 		dma_sync_sgtable_for_device(sg->dev, &sg->sgt, sg->dir);
 	else if (sg->way == SG_IOVA)
 		iova_sync(sg, dma_sync_single_for_device);
+	else if (sg->way == SG_ONE)
+		one_sync(sg, dma_sync_single_for_device);
 	else
 		ranges_sync(sg, dma_sync_single_for_device);
 }
@@ -814,7 +907,16 @@ EXPORT_SYMBOL_GPL(sg_phyrs_nr);
  */
 size_t sg_phyrs_bytes(const struct sg_phyrs *sg)
 {
-	return sg->bytes + (sg->own ? sizeof(*sg->own) + phyr_list_bytes(sg->own) : 0);
+	const struct sg_phyr_chunk *chunk;
+	size_t bytes = struct_size(sg, head.seg, SG_FIRST);
+
+	for (chunk = sg->head.next; chunk; chunk = chunk->next)
+		bytes += struct_size(chunk, seg, chunk->max);
+	if (sg->way == SG_TABLE && sg->sgt.sgl != sg->few)
+		bytes += sg->sgt.orig_nents * sizeof(struct scatterlist);
+	if (sg->own)
+		bytes += sizeof(*sg->own) + phyr_list_bytes(sg->own);
+	return bytes;
 }
 EXPORT_SYMBOL_GPL(sg_phyrs_bytes);
 

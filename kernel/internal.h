@@ -63,6 +63,10 @@ void phyr_watch_note(struct phyr_list *list, phys_addr_t addr, size_t len, pgpro
 void phyr_watch_cut(struct phyr_list *list, u64 offset);
 enum phyr_caching phyr_watch_caching(const struct phyr_list *list, u64 offset);
 
+/* dma.c */
+int phyr_dma_init(void);
+void phyr_dma_exit(void);
+
 /* p2p.c */
 bool phyr_p2p_owns(struct pci_dev *pdev, phys_addr_t first, phys_addr_t last);
 int phyr_p2p_check(struct device *dev, const struct phyr_list *list, u64 offset, u64 len);

@@ -16,6 +16,7 @@ EXPORT_SYMBOL_GPL(phyr_list_init);
 EXPORT_SYMBOL_GPL(phyr_list_free);
 EXPORT_SYMBOL_GPL(phyr_list_append);
 EXPORT_SYMBOL_GPL(phyr_list_append_many);
+EXPORT_SYMBOL_GPL(phyr_list_append_pages);
 EXPORT_SYMBOL_GPL(phyr_list_seal);
 EXPORT_SYMBOL_GPL(phyr_list_truncate);
 EXPORT_SYMBOL_GPL(phyr_list_trim);
@@ -32,11 +33,18 @@ static int __init phyr_init(void)
 
 	if (ret)
 		return ret;
+	ret = phyr_dma_init();
+	if (ret)
+		goto watch;
 	ret = phyr_chardev_init();
 	if (ret)
-		phyr_watch_exit();
-	else
-		phyr_regions_debugfs();
+		goto dma;
+	phyr_regions_debugfs();
+	return 0;
+dma:
+	phyr_dma_exit();
+watch:
+	phyr_watch_exit();
 	return ret;
 }
 
@@ -44,6 +52,7 @@ static void __exit phyr_exit(void)
 {
 	phyr_regions_debugfs_remove();
 	phyr_chardev_exit();
+	phyr_dma_exit();
 	phyr_watch_exit();
 }
 
