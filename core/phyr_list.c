@@ -376,9 +376,24 @@ static struct phyr_leaf *leaf_append(struct phyr_list *list, gfp_t gfp)
 	return leaf;
 }
 
+/* Where the tree points at its last leaf. */
+static void **tree_last(struct phyr_list *list)
+{
+	void **link = &list->root;
+	unsigned int level;
+
+	for (level = list->height; level; level--) {
+		struct phyr_node *node = *link;
+
+		link = &node->slot[node->nr - 1].child;
+	}
+	return link;
+}
+
 /*
  * Moves what the leaf in the list head holds to a larger one.  A list of a few
- * dozen phyrs then has one leaf, not two with a node above them.
+ * dozen phyrs then has one leaf, not two with a node above them; only one that was
+ * truncated has nodes already.
  */
 static struct phyr_leaf *leaf_spill(struct phyr_list *list, gfp_t gfp)
 {
@@ -390,7 +405,7 @@ static struct phyr_leaf *leaf_spill(struct phyr_list *list, gfp_t gfp)
 		return NULL;
 	memcpy(leaf, old, leaf_used(old));
 	leaf->max = (u16)max;
-	list->root = leaf;
+	*tree_last(list) = leaf;
 	list->first = leaf;
 	list->tail = leaf;
 	return leaf;
@@ -1034,8 +1049,6 @@ void phyr_list_truncate(struct phyr_list *list, u64 len)
 void phyr_list_trim(struct phyr_list *list, gfp_t gfp)
 {
 	struct phyr_leaf *old = list->tail, *leaf, *prev;
-	void **link = &list->root;
-	unsigned int level;
 
 	if (!old || old->nr == old->max || leaf_inside(list, old))
 		return;
@@ -1043,13 +1056,7 @@ void phyr_list_trim(struct phyr_list *list, gfp_t gfp)
 	if (!leaf)
 		return;
 	leaf->max = leaf->nr;
-
-	for (level = list->height; level; level--) {
-		struct phyr_node *node = *link;
-
-		link = &node->slot[node->nr - 1].child;
-	}
-	*link = leaf;
+	*tree_last(list) = leaf;
 	if (old == list->first) {
 		list->first = leaf;
 	} else {

@@ -179,6 +179,30 @@ static void test_trim_keeps_content(void **state)
 	}
 }
 
+/* The leaf in the list head stays there if others follow before it is full; then they go. */
+static void test_refill_first_leaf(void **state)
+{
+	unsigned int first, left;
+	struct pair p;
+
+	(void)state;
+	for (first = 1; first < 10; first++) {
+		for (left = 0; left <= first; left++) {
+			pair_init(&p);
+			pair_fill(&p, odd_bytes, 0, first);
+			pair_fill(&p, scattered_pages, 0, 3000);
+			pair_truncate(&p, model_start(&p.model, left) + 1);
+			pair_check(&p);
+			pair_fill(&p, odd_bytes, 100, 200);
+			pair_check(&p);
+			phyr_list_trim(&p.list, GFP_KERNEL);
+			pair_fill(&p, scattered_pages, 0, 3000);
+			pair_check(&p);
+			pair_free(&p);
+		}
+	}
+}
+
 int run_truncate_tests(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -189,6 +213,7 @@ int run_truncate_tests(void)
 		host_test(test_no_longer_than_it_is),
 		host_test(test_merge_after_truncate),
 		host_test(test_trim_keeps_content),
+		host_test(test_refill_first_leaf),
 	};
 
 	return cmocka_run_group_tests_name("truncate", tests, NULL, NULL);
