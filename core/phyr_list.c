@@ -517,13 +517,17 @@ static unsigned int append_packed(struct phyr_list *list, const struct phyr *phy
 	return i;
 }
 
-/* Undoes what came of appending some ranges when one failed. */
-static void append_undo(struct phyr_list *list, u64 before, bool sealed)
+/* Ends an append of ranges of one kind: if one failed, the list is as it was before. */
+static int append_end(struct phyr_list *list, u64 before, bool sealed,
+		      enum phyr_kind kind, int ret)
 {
-	if (phyr_list_len(list) == before)
-		return;
-	phyr_list_truncate(list, before);
-	list->sealed = sealed;
+	if (!ret) {
+		list->kinds |= (u8)(1u << kind);
+	} else if (phyr_list_len(list) != before) {
+		phyr_list_truncate(list, before);
+		list->sealed = sealed;
+	}
+	return ret;
 }
 
 /**
@@ -561,11 +565,7 @@ int phyr_list_append_many(struct phyr_list *list, const struct phyr *phyrs,
 		phyrs += n;
 		nr -= n;
 	}
-	if (ret)
-		append_undo(list, before, sealed);
-	else
-		list->kinds |= (u8)(1u << kind);
-	return ret;
+	return append_end(list, before, sealed, kind, ret);
 }
 
 /*
@@ -645,11 +645,7 @@ int phyr_list_append_pages(struct phyr_list *list, const phys_addr_t *addrs,
 		addrs += n;
 		nr -= n;
 	}
-	if (ret)
-		append_undo(list, before, sealed);
-	else
-		list->kinds |= (u8)(1u << kind);
-	return ret;
+	return append_end(list, before, sealed, kind, ret);
 }
 
 /**

@@ -37,13 +37,11 @@
 #include "phyr_trace.h"
 
 #define SG_FIRST	2
-#define LINK_FEW	32
-#define TABLE_FEW	32
+#define FILL_FEW	32	/* phyrs to take from a list at once */
 #define SG_CHUNK	((PAGE_SIZE - sizeof(struct sg_phyr_chunk)) / sizeof(struct sg_phyr))
 
 /* Short lists need no table of their own where a table is what it takes. */
 #define SG_FEW		(PHYR_HAS_IOVA ? 0 : 8)
-#define SG_DEVICE_KINDS	(BIT(PHYR_MMIO) | BIT(PHYR_P2P))
 
 enum sg_way {
 	SG_ONE,
@@ -51,6 +49,10 @@ enum sg_way {
 	SG_TABLE,
 	SG_IOVA,
 };
+
+/* dma_sync_single_for_cpu() or dma_sync_single_for_device() */
+typedef void (*sync_fn)(struct device *dev, dma_addr_t addr, size_t len,
+			enum dma_data_direction dir);
 
 struct sg_phyrs {
 	struct device *dev;
@@ -182,13 +184,13 @@ static int iova_link_some(struct sg_phyrs *sg, const struct phyr *phyr, unsigned
 static int iova_link(struct sg_phyrs *sg, u64 *linked)
 {
 	unsigned long mask = dma_get_merge_boundary(sg->dev);
-	struct phyr phyrs[LINK_FEW] __uninitialized;
+	struct phyr phyrs[FILL_FEW] __uninitialized;
 	struct phyr_iter it __uninitialized;
 	unsigned int nr;
 	int ret;
 
 	phyr_iter_init(&it, sg->list, sg->offset, sg->len);
-	while ((nr = phyr_iter_fill(&it, phyrs, LINK_FEW))) {
+	while ((nr = phyr_iter_fill(&it, phyrs, FILL_FEW))) {
 		/* how it lies in a granule depends on the first address */
 		if (!*linked && !dma_iova_try_alloc(sg->dev, &sg->iova, phyrs[0].addr, sg->len))
 			return -EOPNOTSUPP;
@@ -257,9 +259,7 @@ static bool iova_needs_sync(const struct sg_phyrs *sg)
  * Syncs what is between two granules of the IOMMU by itself: the odd ends of a
  * list may be bounced, and a bounced piece must not be synced with others.
  */
-static void iova_sync(struct sg_phyrs *sg,
-		      void (*sync)(struct device *dev, dma_addr_t addr, size_t len,
-				   enum dma_data_direction dir))
+static void iova_sync(struct sg_phyrs *sg, sync_fn sync)
 {
 	unsigned long mask = dma_get_merge_boundary(sg->dev);
 	dma_addr_t addr = sg->iova.addr;
@@ -347,13 +347,13 @@ static struct scatterlist *table_set(struct scatterlist *s, struct phyr phyr)
 static void table_fill(struct sg_phyrs *sg)
 {
 	struct scatterlist *s = sg->sgt.sgl;
-	struct phyr phyrs[TABLE_FEW] __uninitialized;
+	struct phyr phyrs[FILL_FEW] __uninitialized;
 	struct phyr_iter it __uninitialized;
 	const struct phyr *phyr;
 	unsigned int nr;
 
 	phyr_iter_init(&it, sg->list, sg->offset, sg->len);
-	while ((nr = phyr_iter_fill(&it, phyrs, TABLE_FEW))) {
+	while ((nr = phyr_iter_fill(&it, phyrs, FILL_FEW))) {
 		for (phyr = phyrs; nr; nr--, phyr++)
 			s = table_set(s, *phyr);
 		cond_resched();
@@ -505,9 +505,7 @@ static int map_ranges(struct sg_phyrs *sg)
  * dma-debug cannot tell several mappings of one address from each other here, and
  * warns; it is left alone where the sync does nothing.
  */
-static void ranges_sync(struct sg_phyrs *sg,
-			void (*sync)(struct device *dev, dma_addr_t addr, size_t len,
-				     enum dma_data_direction dir))
+static void ranges_sync(struct sg_phyrs *sg, sync_fn sync)
 {
 	struct sg_phyr_chunk *chunk;
 	struct piece_iter pi __uninitialized;
@@ -549,9 +547,7 @@ static void unmap_one(struct sg_phyrs *sg)
 	dma_unmap_phys(sg->dev, sg->head.seg[0].dma_address, sg->len, sg->dir, sg->attrs);
 }
 
-static void one_sync(struct sg_phyrs *sg,
-		     void (*sync)(struct device *dev, dma_addr_t addr, size_t len,
-				  enum dma_data_direction dir))
+static void one_sync(struct sg_phyrs *sg, sync_fn sync)
 {
 	dma_addr_t addr = sg->head.seg[0].dma_address;
 
@@ -568,9 +564,9 @@ static int map_any(struct sg_phyrs *sg)
 	bool one = one_phyr(sg, &phyr);
 	int ret;
 
-	if (one && !(kinds & SG_DEVICE_KINDS) && sg->len <= dma_max_mapping_size(sg->dev))
+	if (one && !(kinds & PHYR_DEVICE_KINDS) && sg->len <= dma_max_mapping_size(sg->dev))
 		return map_one(sg, &phyr);
-	ret = kinds & SG_DEVICE_KINDS ? phyr_p2p_check(sg->dev, sg->list, sg->offset, sg->len) : 0;
+	ret = phyr_p2p_check(sg->dev, sg->list, sg->offset, sg->len);
 	if (ret)
 		return ret;
 	ret = map_iova(sg);
@@ -843,6 +839,17 @@ void sg_unmap_phyrs(struct sg_phyrs *sg)
 }
 EXPORT_SYMBOL_GPL(sg_unmap_phyrs);
 
+/* All ways but a table, for which the DMA API has calls of its own. */
+static void sg_sync(struct sg_phyrs *sg, sync_fn sync)
+{
+	if (sg->way == SG_IOVA)
+		iova_sync(sg, sync);
+	else if (sg->way == SG_ONE)
+		one_sync(sg, sync);
+	else
+		ranges_sync(sg, sync);
+}
+
 /**
  * sg_phyrs_sync_for_cpu - let the CPU see what the device wrote
  * @sg: the mapping
@@ -857,12 +864,8 @@ void sg_phyrs_sync_for_cpu(struct sg_phyrs *sg)
 		return;
 	if (sg->way == SG_TABLE)
 		dma_sync_sgtable_for_cpu(sg->dev, &sg->sgt, sg->dir);
-	else if (sg->way == SG_IOVA)
-		iova_sync(sg, dma_sync_single_for_cpu);
-	else if (sg->way == SG_ONE)
-		one_sync(sg, dma_sync_single_for_cpu);
 	else
-		ranges_sync(sg, dma_sync_single_for_cpu);
+		sg_sync(sg, dma_sync_single_for_cpu);
 }
 EXPORT_SYMBOL_GPL(sg_phyrs_sync_for_cpu);
 
@@ -878,12 +881,8 @@ void sg_phyrs_sync_for_device(struct sg_phyrs *sg)
 		return;
 	if (sg->way == SG_TABLE)
 		dma_sync_sgtable_for_device(sg->dev, &sg->sgt, sg->dir);
-	else if (sg->way == SG_IOVA)
-		iova_sync(sg, dma_sync_single_for_device);
-	else if (sg->way == SG_ONE)
-		one_sync(sg, dma_sync_single_for_device);
 	else
-		ranges_sync(sg, dma_sync_single_for_device);
+		sg_sync(sg, dma_sync_single_for_device);
 }
 EXPORT_SYMBOL_GPL(sg_phyrs_sync_for_device);
 

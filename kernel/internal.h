@@ -11,6 +11,8 @@ struct dma_buf;
 struct pci_dev;
 
 /* Memory of a device: not cached by the CPU, and never bounced. */
+#define PHYR_DEVICE_KINDS	(BIT(PHYR_MMIO) | BIT(PHYR_P2P))
+
 static inline bool phyr_kind_is_device(enum phyr_kind kind)
 {
 	return kind == PHYR_MMIO || kind == PHYR_P2P;

@@ -107,7 +107,7 @@ int phyr_p2p_check(struct device *dev, const struct phyr_list *list, u64 offset,
 
 	if (!IS_ENABLED(CONFIG_PCI_P2PDMA) || READ_ONCE(trust_bridges))
 		return 0;
-	if (!(phyr_list_kinds(list) & (BIT(PHYR_MMIO) | BIT(PHYR_P2P))))
+	if (!(phyr_list_kinds(list) & PHYR_DEVICE_KINDS))
 		return 0;
 	slice_measure(&slice);
 	for_each_pci_dev(pdev) {
