@@ -177,14 +177,6 @@ static u64 leaf_end(const struct phyr_list *list, const struct phyr_leaf *leaf)
 	return leaf->next ? leaf->next->start : list->open_start;
 }
 
-static u64 leaf_entry_end(const struct phyr_list *list,
-			  const struct phyr_leaf *leaf, unsigned int i)
-{
-	if (i + 1 < leaf->nr)
-		return leaf_entry_start(leaf, i + 1);
-	return leaf_end(list, leaf);
-}
-
 /* The first leaf lies in the list head. */
 static bool leaf_inside(const struct phyr_list *list, const struct phyr_leaf *leaf)
 {
@@ -734,7 +726,7 @@ static unsigned int node_search(const struct phyr_node *node, u64 offset)
 static unsigned int leaf_search(const struct phyr_list *list,
 				const struct phyr_leaf *leaf, u64 offset)
 {
-	u64 span = leaf_entry_end(list, leaf, leaf->nr - 1) - leaf->start;
+	u64 span = leaf_end(list, leaf) - leaf->start;
 	unsigned int lo = 0, hi = leaf->nr, mid;
 
 	mid = (unsigned int)div64_u64(offset - leaf->start, div64_u64(span, hi) + 1);
@@ -801,54 +793,33 @@ void phyr_iter_init(struct phyr_iter *it, const struct phyr_list *list,
 }
 
 /*
- * The hot loop of walking a list: whole entries, but not the last of a leaf,
- * whose length is not in the leaf.  @it stands where an entry begins.
+ * The hot loop of walking a list: up to @max entries, of which the slice may cut the
+ * first and the last one.  The length of a leaf's last entry is not in the leaf.
  */
-static unsigned int fill_packed_whole(struct phyr_iter *it, const struct phyr_leaf *leaf,
-				      struct phyr *phyrs, unsigned int max)
+static unsigned int fill_packed(struct phyr_iter *it, const struct phyr_leaf *leaf,
+				struct phyr *phyrs, unsigned int max)
 {
 	const struct phyr_packed *entry = &leaf->packed[it->index];
-	u64 start = it->pos, base = leaf->start, end = it->end, next;
-	unsigned int shift = leaf->shift, n;
+	unsigned int shift = leaf->shift, n, known = min(max, leaf->nr - 1u - it->index);
+	u64 pos = it->pos, base = leaf->start, end = it->end, next;
+	phys_addr_t skip = (phys_addr_t)(pos - base - ((u64)entry->off << shift));
 
-	max = min(max, leaf->nr - 1 - it->index);
-	for (n = 0; n < max; n++, entry++) {
+	for (n = 0; n < known; n++, entry++, pos = next) {
 		next = base + ((u64)entry[1].off << shift);
 		if (next > end)
 			break;
 		phyrs[n].addr = packed_addr(entry);
-		phyrs[n].len = (size_t)(next - start);
-		start = next;
+		phyrs[n].len = (size_t)(next - pos);
 	}
-	it->pos = start;
+	if (n < max && pos < end) {
+		next = n < known ? end : min(leaf_end(it->list, leaf), end);
+		phyrs[n].addr = packed_addr(entry);
+		phyrs[n++].len = (size_t)(next - pos);
+		pos = next;
+	}
+	phyrs->addr += skip;
+	it->pos = pos;
 	it->index += n;
-	return n;
-}
-
-/* One entry, which may be the last of its leaf, or cut at either end. */
-static void fill_packed_one(struct phyr_iter *it, const struct phyr_leaf *leaf,
-			    struct phyr *phyr)
-{
-	u64 start = leaf_entry_start(leaf, it->index);
-	u64 end = min(leaf_entry_end(it->list, leaf, it->index), it->end);
-
-	phyr->addr = packed_addr(&leaf->packed[it->index]) + (phys_addr_t)(it->pos - start);
-	phyr->len = (size_t)(end - it->pos);
-	it->pos = end;
-	it->index++;
-}
-
-static unsigned int fill_packed(struct phyr_iter *it, const struct phyr_leaf *leaf,
-				struct phyr *phyrs, unsigned int max)
-{
-	unsigned int n = 0;
-
-	while (n < max && it->index < leaf->nr && it->pos < it->end) {
-		if (it->pos == leaf_entry_start(leaf, it->index))
-			n += fill_packed_whole(it, leaf, phyrs + n, max - n);
-		if (n < max && it->pos < it->end)
-			fill_packed_one(it, leaf, &phyrs[n++]);
-	}
 	return n;
 }
 
@@ -879,6 +850,32 @@ static void fill_open(struct phyr_iter *it, struct phyr *phyr)
 	it->pos = it->end;
 }
 
+static enum phyr_kind next_kind(const struct phyr_iter *it)
+{
+	return it->leaf ? it->leaf->kind : it->list->open_kind;
+}
+
+/* Takes from one leaf, or the open phyr. */
+static unsigned int fill_some(struct phyr_iter *it, struct phyr *phyrs, unsigned int max)
+{
+	const struct phyr_leaf *leaf = it->leaf;
+	unsigned int n;
+
+	if (!leaf) {
+		fill_open(it, phyrs);
+		return 1;
+	}
+	if (leaf->shift)
+		n = fill_packed(it, leaf, phyrs, max);
+	else
+		n = fill_wide(it, leaf, phyrs, max);
+	if (it->index == leaf->nr) {
+		it->leaf = leaf->next;
+		it->index = 0;
+	}
+	return n;
+}
+
 /**
  * phyr_iter_fill - the next phyrs of a slice, all of one kind
  * @it: the iterator; not one that phyr_iter_next() has been called on
@@ -890,30 +887,74 @@ static void fill_open(struct phyr_iter *it, struct phyr *phyr)
  */
 unsigned int phyr_iter_fill(struct phyr_iter *it, struct phyr *phyrs, unsigned int max)
 {
-	const struct phyr_leaf *leaf;
-	enum phyr_kind kind;
 	unsigned int n = 0;
 
-	while (n < max && it->pos < it->end) {
-		leaf = it->leaf;
-		kind = leaf ? leaf->kind : it->list->open_kind;
-		if (n && kind != it->kind)
-			break;
-		it->kind = kind;
-		if (!leaf) {
-			fill_open(it, &phyrs[n++]);
-			break;
-		}
-		if (leaf->shift)
-			n += fill_packed(it, leaf, phyrs + n, max - n);
-		else
-			n += fill_wide(it, leaf, phyrs + n, max - n);
-		if (it->index == leaf->nr) {
-			it->leaf = leaf->next;
-			it->index = 0;
-		}
-	}
+	if (it->pos == it->end)
+		return 0;
+	it->kind = next_kind(it);
+	do {
+		n += fill_some(it, phyrs + n, max - n);
+	} while (n < max && it->pos < it->end && next_kind(it) == it->kind);
 	return n;
+}
+
+/* Does a list of one kind lie in its head, and in a leaf of packed ones at most? */
+static bool list_short(const struct phyr_list *list)
+{
+	const struct phyr_leaf *leaf = list->first;
+
+	return list->nr && !(list->kinds & (list->kinds - 1)) &&
+	       (!leaf || (leaf->shift && !leaf->next));
+}
+
+/* All of a short list. */
+static unsigned int short_fill(const struct phyr_list *list, struct phyr *phyrs)
+{
+	const struct phyr_leaf *leaf = list->first;
+	const struct phyr_packed *entry, *last;
+	struct phyr *phyr = phyrs;
+	u64 pos = 0, next;
+
+	if (leaf) {
+		last = &leaf->packed[leaf->nr - 1];
+		for (entry = leaf->packed; entry < last; entry++, phyr++, pos = next) {
+			next = (u64)entry[1].off << leaf->shift;
+			phyr->addr = packed_addr(entry);
+			phyr->len = (size_t)(next - pos);
+		}
+		phyr->addr = packed_addr(last);
+		phyr->len = (size_t)(list->open_start - pos);
+		phyr++;
+	}
+	*phyr = list->open;
+	return (unsigned int)(phyr - phyrs) + 1;
+}
+
+/**
+ * phyr_iter_begin - the first phyrs of a slice of a list, all of one kind
+ * @it: the iterator, for phyr_iter_fill() to go on with
+ * @list: the list, which must not change while it is walked
+ * @offset: first byte of the slice
+ * @len: its length; the walk ends with the list if that comes first
+ * @phyrs: where to put them, cut to the slice at both ends
+ * @max: how many, at most; not 0
+ *
+ * phyr_iter_init() and phyr_iter_fill() in one, and quick for all of a short list.
+ *
+ * Context: any.
+ * Return: how many; 0 for an empty slice.  Their kind is in @it->kind.
+ */
+unsigned int phyr_iter_begin(struct phyr_iter *it, const struct phyr_list *list,
+			     u64 offset, u64 len, struct phyr *phyrs, unsigned int max)
+{
+	if (offset || len < phyr_list_len(list) || list->nr > max || !list_short(list)) {
+		phyr_iter_init(it, list, offset, len);
+		return phyr_iter_fill(it, phyrs, max);
+	}
+	it->kind = list->open_kind;
+	it->pos = 0;
+	it->end = 0;
+	return short_fill(list, phyrs);
 }
 
 /**

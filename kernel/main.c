@@ -22,6 +22,7 @@ EXPORT_SYMBOL_GPL(phyr_list_truncate);
 EXPORT_SYMBOL_GPL(phyr_list_trim);
 EXPORT_SYMBOL_GPL(phyr_list_find);
 EXPORT_SYMBOL_GPL(phyr_iter_init);
+EXPORT_SYMBOL_GPL(phyr_iter_begin);
 EXPORT_SYMBOL_GPL(phyr_iter_fill);
 EXPORT_SYMBOL_GPL(phyr_seg_cut);
 EXPORT_SYMBOL_GPL(phyr_seg_iter_init);

@@ -142,6 +142,8 @@ bool phyr_list_find(const struct phyr_list *list, u64 offset,
 
 void phyr_iter_init(struct phyr_iter *it, const struct phyr_list *list,
 		    u64 offset, u64 len);
+unsigned int phyr_iter_begin(struct phyr_iter *it, const struct phyr_list *list,
+			     u64 offset, u64 len, struct phyr *phyrs, unsigned int max);
 unsigned int phyr_iter_fill(struct phyr_iter *it, struct phyr *phyrs, unsigned int max);
 
 /**

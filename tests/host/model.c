@@ -141,49 +141,60 @@ static bool kinds_match(const struct model *m, const struct phyr_list *list)
 	       same("kinds never held", kinds & ~m->kinds, 0);
 }
 
-/* What phyr_iter_fill() gave last, and how much of it is compared. */
+/* What was given last, and how much of it is compared. */
 struct batch {
 	struct phyr phyrs[MODEL_FILL_MAX + 1];
 	unsigned int nr;
 	unsigned int used;
 };
 
-/* Fills an empty batch anew; the phyr behind the last one must stay as it is. */
-static bool refill(struct batch *batch, struct phyr_iter *it, unsigned int max)
+/* What phyr_iter_begin() or phyr_iter_fill() filled; the phyr behind stays as it is. */
+static bool filled(struct batch *batch, unsigned int nr, unsigned int max)
 {
 	struct phyr *guard = &batch->phyrs[max];
 
-	if (batch->used < batch->nr)
-		return true;
-	guard->addr = 1;
-	guard->len = 2;
 	batch->used = 0;
-	batch->nr = phyr_iter_fill(it, batch->phyrs, max);
-	return same("phyr_iter_fill()", batch->nr && batch->nr <= max, true) &&
+	batch->nr = nr;
+	return same("phyrs at once", nr <= max, true) &&
 	       same("the phyr behind", guard->addr == 1 && guard->len == 2, true);
 }
 
-bool model_fill_matches(const struct model *m, const struct phyr_list *list,
-			u64 offset, u64 len, unsigned int max)
+static bool batches_match(const struct model *m, struct phyr_iter *it, struct batch *batch,
+			  u64 offset, u64 len, unsigned int max)
 {
 	u64 start = 0, end = slice_end(m, offset, len);
-	struct batch batch = { .nr = 0 };
-	struct phyr_iter it;
 	size_t i;
 
-	phyr_iter_init(&it, list, offset, len);
 	for (i = 0; i < m->nr; start += m->range[i++].len) {
 		struct range r = cut_range(m->range[i], start, offset, end);
 
 		if (!r.len)
 			continue;
-		if (!refill(&batch, &it, max) ||
-		    !same_phyr(&batch.phyrs[batch.used++], it.kind, r))
+		if (batch->used == batch->nr &&
+		    !filled(batch, phyr_iter_fill(it, batch->phyrs, max), max))
+			return false;
+		if (!same("something left", batch->nr > 0, true) ||
+		    !same_phyr(&batch->phyrs[batch->used++], it->kind, r))
 			return false;
 	}
-	return same("what is left", batch.nr - batch.used, 0) &&
-	       same("the end", phyr_iter_fill(&it, batch.phyrs, max), 0) &&
-	       same("the end, again", phyr_iter_fill(&it, batch.phyrs, max), 0);
+	return same("what is left", batch->nr - batch->used, 0) &&
+	       same("the end", phyr_iter_fill(it, batch->phyrs, max), 0) &&
+	       same("the end, again", phyr_iter_fill(it, batch->phyrs, max), 0);
+}
+
+bool model_fill_matches(const struct model *m, const struct phyr_list *list,
+			u64 offset, u64 len, unsigned int max)
+{
+	struct batch batch = { .nr = 0 };
+	struct phyr_iter it;
+
+	batch.phyrs[max] = (struct phyr) { 1, 2 };
+	phyr_iter_init(&it, list, offset, len);
+	if (!batches_match(m, &it, &batch, offset, len, max))
+		return false;
+	memset(&it, 0xa5, sizeof(it));
+	return filled(&batch, phyr_iter_begin(&it, list, offset, len, batch.phyrs, max), max) &&
+	       batches_match(m, &it, &batch, offset, len, max);
 }
 
 bool model_matches(const struct model *m, const struct phyr_list *list)
