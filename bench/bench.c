@@ -28,11 +28,12 @@ struct sample {
 	uint64_t phyr[MAX_ROUNDS];
 };
 
-enum step { PIN, UNPIN, UNPIN_DIRTY, MAP, UNMAP, MAP_UNMAP, GUP, STEPS };
+enum step { PIN, UNPIN, UNPIN_DIRTY, MAP, MAP_NEW, UNMAP, MAP_UNMAP, GUP, STEPS };
 
 /* The last one has GUP's time in place of phyr's: a bound for small pages. */
 static const char *const step_names[STEPS] = {
-	"pin", "unpin", "unpin dirty", "map", "unmap", "map and unmap", "pin, GUP alone"
+	"pin", "unpin", "unpin dirty", "map", "map, new object", "unmap", "map and unmap",
+	"pin, GUP alone"
 };
 
 static void report(json_object *rows, const char *kernel, const struct mem_kind *kind,
@@ -77,6 +78,7 @@ static int one_round(int dev, const struct mem *mem, struct sample *samples, siz
 	note(samples, GUP, i, run.stock.pin_ns, run.gup_ns);
 	note(samples, UNPIN, i, run.stock.unpin_ns, run.phyr.unpin_ns);
 	note(samples, MAP, i, run.stock.map_ns, run.phyr.map_ns);
+	note(samples, MAP_NEW, i, run.stock.map_ns, run.phyr.map_new_ns);
 	note(samples, UNMAP, i, run.stock.unmap_ns, run.phyr.unmap_ns);
 	note(samples, MAP_UNMAP, i, run.stock.map_ns + run.stock.unmap_ns,
 	     run.phyr.map_ns + run.phyr.unmap_ns);

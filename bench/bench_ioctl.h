@@ -22,7 +22,8 @@
  * @segments: ranges of DMA addresses
  * @bytes: kernel memory that describes the pinned memory
  * @pin_ns: nanoseconds to pin; likewise the others
- * @map_ns: to map for the device
+ * @map_ns: to map for the device, with what describes the mapping allocated before
+ * @map_new_ns: to map, and to allocate that too; only phyrs
  * @unmap_ns: to unmap
  * @unpin_ns: to unpin and to free the description
  */
@@ -34,6 +35,7 @@ struct bench_side {
 	__u64 bytes;
 	__u64 pin_ns;
 	__u64 map_ns;
+	__u64 map_new_ns;
 	__u64 unmap_ns;
 	__u64 unpin_ns;
 };

@@ -125,6 +125,15 @@ static int seg_merge(struct sg_phyrs *sg, dma_addr_t addr, size_t len)
 	return seg_add(sg, addr, len);
 }
 
+/* The only one. */
+static void seg_set(struct sg_phyrs *sg, dma_addr_t addr, size_t len)
+{
+	sg->head.seg[0].dma_address = addr;
+	sg->head.seg[0].dma_length = len;
+	sg->head.nr = 1;
+	sg->nr = 1;
+}
+
 static void segs_init(struct sg_phyrs *sg)
 {
 	sg->head.next = NULL;
@@ -154,17 +163,23 @@ static unsigned long kind_attrs(const struct sg_phyrs *sg, enum phyr_kind kind)
 }
 
 /*
- * Links some phyrs of one kind, and counts their bytes in *@linked.  Only the two
- * ends of a slice may lie inside a granule of the IOMMU.
+ * Only the two ends of a slice may lie inside a granule of the IOMMU, which is never
+ * larger than a page.
  */
+static bool iova_joins(const struct sg_phyrs *sg, u64 at, const struct phyr *phyr)
+{
+	return !at || !offset_in_page(phyr->addr | (sg->iova.addr + at));
+}
+
+/* Links some phyrs of one kind, and counts their bytes in *@linked. */
 static int iova_link_some(struct sg_phyrs *sg, const struct phyr *phyr, unsigned int nr,
-			  unsigned long attrs, unsigned long mask, u64 *linked)
+			  unsigned long attrs, u64 *linked)
 {
 	u64 at = *linked;
 	int ret = 0;
 
 	for (; nr; nr--, phyr++) {
-		if (at && (phyr->addr | (sg->iova.addr + at)) & mask) {
+		if (!iova_joins(sg, at, phyr)) {
 			ret = -EINVAL;
 			break;
 		}
@@ -178,28 +193,29 @@ static int iova_link_some(struct sg_phyrs *sg, const struct phyr *phyr, unsigned
 }
 
 /*
- * Links phyr by phyr, once there is room for all; *@linked says how far it came.
- * -EOPNOTSUPP if there cannot be any room.
+ * Links phyr by phyr, once there is room for all.  Returns how many bytes; if that is
+ * not all of them, *@error says why: -EOPNOTSUPP if there cannot be any room.
  */
-static int iova_link(struct sg_phyrs *sg, u64 *linked)
+static u64 iova_link(struct sg_phyrs *sg, int *error)
 {
-	unsigned long mask = dma_get_merge_boundary(sg->dev);
 	struct phyr phyrs[FILL_FEW] __uninitialized;
 	struct phyr_iter it __uninitialized;
 	unsigned int nr;
+	u64 linked = 0;
 	int ret;
 
-	phyr_iter_init(&it, sg->list, sg->offset, sg->len);
-	while ((nr = phyr_iter_fill(&it, phyrs, FILL_FEW))) {
-		/* how it lies in a granule depends on the first address */
-		if (!*linked && !dma_iova_try_alloc(sg->dev, &sg->iova, phyrs[0].addr, sg->len))
-			return -EOPNOTSUPP;
-		ret = iova_link_some(sg, phyrs, nr, kind_attrs(sg, it.kind), mask, linked);
-		if (ret)
-			return ret;
+	nr = phyr_iter_begin(&it, sg->list, sg->offset, sg->len, phyrs, FILL_FEW);
+	/* how it lies in a granule depends on the first address */
+	ret = dma_iova_try_alloc(sg->dev, &sg->iova, phyrs[0].addr, sg->len) ? 0 : -EOPNOTSUPP;
+	while (!ret) {
+		ret = iova_link_some(sg, phyrs, nr, kind_attrs(sg, it.kind), &linked);
+		if (ret || linked == sg->len)
+			break;
 		cond_resched();
+		nr = phyr_iter_fill(&it, phyrs, FILL_FEW);
 	}
-	return dma_iova_sync(sg->dev, &sg->iova, 0, sg->len);
+	*error = ret;
+	return linked;
 }
 
 /*
@@ -226,24 +242,24 @@ static void iova_unlink(struct sg_phyrs *sg, u64 len, unsigned long attrs)
 
 static int map_iova(struct sg_phyrs *sg)
 {
-	u64 linked = 0;
+	u64 linked;
 	int ret;
 
 	if (!PHYR_HAS_IOVA)
 		return -EOPNOTSUPP;
-	sg->iova = (struct dma_iova_state) { 0 };
-	ret = iova_link(sg, &linked);
+	linked = iova_link(sg, &ret);
 	if (!ret)
-		ret = seg_add(sg, sg->iova.addr, sg->len);
-	if (ret) {
-		if (linked)
-			iova_unlink(sg, linked, DMA_ATTR_SKIP_CPU_SYNC);
-		if (dma_use_iova(&sg->iova))
-			dma_iova_free(sg->dev, &sg->iova);
-		return ret;
+		ret = dma_iova_sync(sg->dev, &sg->iova, 0, sg->len);
+	if (!ret) {
+		seg_set(sg, sg->iova.addr, sg->len);
+		sg->way = SG_IOVA;
+		return 0;
 	}
-	sg->way = SG_IOVA;
-	return 0;
+	if (linked)
+		iova_unlink(sg, linked, DMA_ATTR_SKIP_CPU_SYNC);
+	if (dma_use_iova(&sg->iova))
+		dma_iova_free(sg->dev, &sg->iova);
+	return ret;
 }
 
 /*
@@ -352,8 +368,8 @@ static void table_fill(struct sg_phyrs *sg)
 	const struct phyr *phyr;
 	unsigned int nr;
 
-	phyr_iter_init(&it, sg->list, sg->offset, sg->len);
-	while ((nr = phyr_iter_fill(&it, phyrs, FILL_FEW))) {
+	nr = phyr_iter_begin(&it, sg->list, sg->offset, sg->len, phyrs, FILL_FEW);
+	for (; nr; nr = phyr_iter_fill(&it, phyrs, FILL_FEW)) {
 		for (phyr = phyrs; nr; nr--, phyr++)
 			s = table_set(s, *phyr);
 		cond_resched();
@@ -538,8 +554,9 @@ static int map_one(struct sg_phyrs *sg, const struct phyr *phyr)
 
 	if (dma_mapping_error(sg->dev, addr))
 		return -EIO;
+	seg_set(sg, addr, sg->len);
 	sg->way = SG_ONE;
-	return seg_add(sg, addr, sg->len);	/* there is room */
+	return 0;
 }
 
 static void unmap_one(struct sg_phyrs *sg)
@@ -560,15 +577,17 @@ static void one_sync(struct sg_phyrs *sg, sync_fn sync)
 static int map_any(struct sg_phyrs *sg)
 {
 	unsigned int kinds = phyr_list_kinds(sg->list);
-	struct phyr phyr;
+	struct phyr phyr __uninitialized;
 	bool one = one_phyr(sg, &phyr);
 	int ret;
 
 	if (one && !(kinds & PHYR_DEVICE_KINDS) && sg->len <= dma_max_mapping_size(sg->dev))
 		return map_one(sg, &phyr);
-	ret = phyr_p2p_check(sg->dev, sg->list, sg->offset, sg->len);
-	if (ret)
-		return ret;
+	if (kinds & PHYR_DEVICE_KINDS) {
+		ret = phyr_p2p_check(sg->dev, sg->list, sg->offset, sg->len);
+		if (ret)
+			return ret;
+	}
 	ret = map_iova(sg);
 	/* other errors: addresses that do not suit one range, or the odd ends of it */
 	if (!ret || ret == -ENOMEM)
@@ -607,6 +626,7 @@ static void sg_end(struct sg_phyrs *sg)
 	else if (sg->way == SG_TABLE)
 		table_free(sg);
 	segs_forget(sg);
+	sg->gone = false;
 }
 
 /* The IOMMU may put off what it forgets; here it must not. */
@@ -634,7 +654,7 @@ static int sg_watch(struct sg_phyrs *sg, struct phyr_user *owner)
 	return phyr_list_use(sg->list, &sg->user);
 }
 
-/* Objects lie in the cache without entries; sg_new() and the way that is taken set the rest. */
+/* Objects that are not mapped have no entries, and nothing else to tell. */
 static struct kmem_cache *sg_cache;
 
 static void sg_construct(void *object)
@@ -642,6 +662,8 @@ static void sg_construct(void *object)
 	struct sg_phyrs *sg = object;
 
 	sg->head.max = SG_FIRST;
+	sg->own = NULL;
+	sg->gone = false;
 	segs_init(sg);
 }
 
@@ -657,24 +679,110 @@ void phyr_dma_exit(void)
 	kmem_cache_destroy(sg_cache);
 }
 
-static struct sg_phyrs *sg_new(struct device *dev, enum dma_data_direction dir,
-			       unsigned long attrs)
+/**
+ * sg_phyrs_alloc - make a mapping of nothing
+ * @gfp: how to allocate it
+ *
+ * For a driver that maps for each of its requests: it makes as many as it has
+ * requests, and maps into them with sg_phyrs_map() again and again.
+ *
+ * Context: sleeps if @gfp allows it.
+ * Return: for sg_phyrs_free(); or NULL.
+ */
+struct sg_phyrs *sg_phyrs_alloc(gfp_t gfp)
 {
-	struct sg_phyrs *sg;
+	return kmem_cache_alloc(sg_cache, gfp);
+}
+EXPORT_SYMBOL_GPL(sg_phyrs_alloc);
 
+/**
+ * sg_phyrs_free - free a mapping of nothing
+ * @sg: what sg_phyrs_alloc() gave, and nothing mapped in it; or NULL
+ *
+ * Context: any in which kfree() may be called.
+ */
+void sg_phyrs_free(struct sg_phyrs *sg)
+{
+	if (sg)
+		kmem_cache_free(sg_cache, sg);
+}
+EXPORT_SYMBOL_GPL(sg_phyrs_free);
+
+/**
+ * sg_phyrs_map - let a device at a slice of a list that may be revoked
+ * @sg: what sg_phyrs_alloc() gave, and nothing mapped in it
+ * @dev: the device
+ * @list: the list; it must not change until the mapping is gone
+ * @offset: first byte of the slice
+ * @len: its length in bytes; not 0
+ * @dir: who writes and who reads
+ * @attrs: DMA_ATTR_*
+ * @owner: its revoke() makes the device stop using the addresses, and the
+ *	caller stop syncing them; it obeys the rules of phyr_list_use(), with
+ *	sg_phyrs_unmap() for phyr_list_unuse().  Or NULL.
+ *
+ * @sg then holds the DMA addresses, in the order of the bytes of the slice;
+ * walk them with sg_phyr_iter_init().  With an IOMMU they are one range where
+ * the kernel allows it.  Memory without a struct page is mapped as MMIO.
+ *
+ * Context: process, may sleep.
+ * Return: 0; -EINVAL for an empty slice, one that passes the end of the list, a
+ * direction that is none, or a device without a DMA mask; -EBUSY if something
+ * is mapped in @sg; -ENODEV if the list was revoked; -EOPNOTSUPP without @owner
+ * if that is needed; -EREMOTEIO if @dev cannot reach memory of another device:
+ * by its DMA mask, or because a bridge on the way does not route it; -EOVERFLOW
+ * for more phyrs than a scatterlist can have where one is needed; -EIO if the
+ * DMA API refused; -ENOMEM.  After an error nothing is mapped in @sg.
+ */
+int sg_phyrs_map(struct sg_phyrs *sg, struct device *dev, const struct phyr_list *list,
+		 u64 offset, u64 len, enum dma_data_direction dir, unsigned long attrs,
+		 struct phyr_user *owner)
+{
+	u64 total = phyr_list_len(list);
+	int ret;
+
+	if (!len || offset > total || len > total - offset || len > SIZE_MAX)
+		return -EINVAL;
 	if (!valid_dma_direction(dir) || !dev->dma_mask)
-		return ERR_PTR(-EINVAL);
-	sg = kmem_cache_alloc(sg_cache, GFP_KERNEL);
-	if (!sg)
-		return ERR_PTR(-ENOMEM);
+		return -EINVAL;
+	if (sg->nr)
+		return -EBUSY;
 	sg->dev = dev;
+	sg->list = list;
+	sg->offset = offset;
+	sg->len = len;
 	sg->dir = dir;
 	sg->attrs = attrs;
-	sg->gone = false;
-	sg->owner = NULL;
-	sg->own = NULL;
-	return sg;
+	ret = map_any(sg);
+	if (!ret) {
+		ret = sg_watch(sg, owner);
+		if (ret)
+			sg_end(sg);
+	}
+	trace_phyr_map(dev, len, sg->nr, ret);
+	return ret;
 }
+EXPORT_SYMBOL_GPL(sg_phyrs_map);
+
+/**
+ * sg_phyrs_unmap - end a mapping, and keep the object
+ * @sg: the mapping; fine if nothing is mapped in it
+ *
+ * What the device wrote is visible to the CPU afterwards.  The memory stays
+ * pinned.
+ *
+ * Context: process, may sleep: a revocation of this mapping is waited for.  The
+ * device must be done with it.
+ */
+void sg_phyrs_unmap(struct sg_phyrs *sg)
+{
+	if (!sg->nr)
+		return;
+	trace_phyr_unmap(sg->dev, sg->len, sg->nr);
+	phyr_list_unuse(sg->list, &sg->user);
+	sg_end(sg);
+}
+EXPORT_SYMBOL_GPL(sg_phyrs_unmap);
 
 /**
  * sg_map_phyr_list_revocable - let a device at a slice of a list that may be revoked
@@ -684,56 +792,32 @@ static struct sg_phyrs *sg_new(struct device *dev, enum dma_data_direction dir,
  * @len: its length in bytes; not 0
  * @dir: who writes and who reads
  * @attrs: DMA_ATTR_*
- * @owner: its revoke() makes the device stop using the addresses, and the
- *	caller stop syncing them; it obeys the rules of phyr_list_use(), with
- *	sg_unmap_phyrs() for phyr_list_unuse().  Or NULL.
+ * @owner: as for sg_phyrs_map(); or NULL
  *
- * The result holds the DMA addresses, in the order of the bytes of the slice;
- * walk them with sg_phyr_iter_init().  With an IOMMU they are one range where
- * the kernel allows it.  Memory without a struct page is mapped as MMIO.
+ * sg_phyrs_alloc() and sg_phyrs_map() in one.
  *
  * "Add a sg_map_phyrs().  This will take an array of phyrs and allocate an sg
  * for them": the proposal of 2022.
  *
  * Context: process, may sleep.
- * Return: the mapping, for sg_unmap_phyrs(); or ERR_PTR() of -EINVAL for an
- * empty slice, one that passes the end of the list, a direction that is none,
- * or a device without a DMA mask; -ENODEV if the list was revoked; -EOPNOTSUPP
- * without @owner if that is needed; -EREMOTEIO if @dev cannot reach memory of
- * another device: by its DMA mask, or because a bridge on the way does not route
- * it; -EOVERFLOW for more phyrs than a scatterlist can have where one is needed;
- * -EIO if the DMA API refused; -ENOMEM.
+ * Return: the mapping, for sg_unmap_phyrs(); or ERR_PTR() of an error as of
+ * sg_phyrs_map().
  */
 struct sg_phyrs *sg_map_phyr_list_revocable(struct device *dev, const struct phyr_list *list,
 					    u64 offset, u64 len, enum dma_data_direction dir,
 					    unsigned long attrs, struct phyr_user *owner)
 {
-	u64 total = phyr_list_len(list);
-	struct sg_phyrs *sg;
+	struct sg_phyrs *sg = sg_phyrs_alloc(GFP_KERNEL);
 	int ret;
 
-	if (!len || offset > total || len > total - offset || len > SIZE_MAX)
-		return ERR_PTR(-EINVAL);
-	sg = sg_new(dev, dir, attrs);
-	if (IS_ERR(sg))
-		return sg;
-	sg->list = list;
-	sg->offset = offset;
-	sg->len = len;
-	ret = map_any(sg);
-	if (ret)
-		goto free;
-	ret = sg_watch(sg, owner);
-	if (ret)
-		goto end;
-	trace_phyr_map(dev, len, sg->nr, 0);
+	if (!sg)
+		return ERR_PTR(-ENOMEM);
+	ret = sg_phyrs_map(sg, dev, list, offset, len, dir, attrs, owner);
+	if (ret) {
+		sg_phyrs_free(sg);
+		return ERR_PTR(ret);
+	}
 	return sg;
-end:
-	sg_end(sg);
-free:
-	kmem_cache_free(sg_cache, sg);
-	trace_phyr_map(dev, len, 0, ret);
-	return ERR_PTR(ret);
 }
 EXPORT_SYMBOL_GPL(sg_map_phyr_list_revocable);
 
@@ -820,22 +904,19 @@ struct sg_phyrs *sg_map_phyrs(struct device *dev, const struct phyr *phyrs,
 EXPORT_SYMBOL_GPL(sg_map_phyrs);
 
 /**
- * sg_unmap_phyrs - end a mapping
+ * sg_unmap_phyrs - end a mapping, and free it
  * @sg: what sg_map_phyrs() or sg_map_phyr_list() gave
  *
- * What the device wrote is visible to the CPU afterwards.  The memory stays
- * pinned.
+ * sg_phyrs_unmap() and sg_phyrs_free() in one.
  *
- * Context: process, may sleep: a revocation of this mapping is waited for.  The
- * device must be done with it.
+ * Context: as sg_phyrs_unmap().
  */
 void sg_unmap_phyrs(struct sg_phyrs *sg)
 {
-	trace_phyr_unmap(sg->dev, sg->len, sg->nr);
-	phyr_list_unuse(sg->list, &sg->user);
-	sg_end(sg);
+	sg_phyrs_unmap(sg);
 	list_put(sg->own);
-	kmem_cache_free(sg_cache, sg);
+	sg->own = NULL;
+	sg_phyrs_free(sg);
 }
 EXPORT_SYMBOL_GPL(sg_unmap_phyrs);
 

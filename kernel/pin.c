@@ -697,11 +697,12 @@ static void unpin_list_from(struct phyr_list *list, u64 offset, bool make_dirty)
 	struct phyr_iter it __uninitialized;
 	unsigned int nr;
 
-	phyr_iter_init(&it, list, offset, ~0ULL);
-	while ((nr = phyr_iter_fill(&it, phyrs, UNPIN_FEW)))
+	nr = phyr_iter_begin(&it, list, offset, ~0ULL, phyrs, UNPIN_FEW);
+	for (; nr; nr = phyr_iter_fill(&it, phyrs, UNPIN_FEW))
 		if (it.kind != PHYR_MMIO)
 			unpin_some(phyrs, nr, make_dirty);
-	phyr_watch_cut(list, offset);
+	if (list->watch)
+		phyr_watch_cut(list, offset);
 	phyr_list_truncate(list, offset);
 }
 

@@ -310,7 +310,7 @@ static void stretch_remove(struct phyr_watch *watch, struct watch_stretch *stret
 
 /**
  * phyr_watch_cut - stop watching the end of a list
- * @list: the list, which nobody uses from there on
+ * @list: the list, of which something is watched; nobody uses it from there on
  * @offset: where the end begins
  *
  * Context: process, may sleep: a revocation that is going on is waited for.
@@ -320,8 +320,6 @@ void phyr_watch_cut(struct phyr_list *list, u64 offset)
 	struct phyr_watch *watch = list->watch;
 	struct watch_stretch *stretch, *next;
 
-	if (!watch)
-		return;
 	/* Only the list's owner adds or removes any. */
 	list_for_each_entry_safe(stretch, next, &watch->stretches, entry)
 		if (stretch->offset >= offset)

@@ -133,6 +133,12 @@ struct sg_phyrs *sg_map_phyr_list_revocable(struct device *dev, const struct phy
 					    u64 offset, u64 len, enum dma_data_direction dir,
 					    unsigned long attrs, struct phyr_user *owner);
 void sg_unmap_phyrs(struct sg_phyrs *sg);
+struct sg_phyrs *sg_phyrs_alloc(gfp_t gfp);
+void sg_phyrs_free(struct sg_phyrs *sg);
+int sg_phyrs_map(struct sg_phyrs *sg, struct device *dev, const struct phyr_list *list,
+		 u64 offset, u64 len, enum dma_data_direction dir, unsigned long attrs,
+		 struct phyr_user *owner);
+void sg_phyrs_unmap(struct sg_phyrs *sg);
 void sg_phyrs_sync_for_cpu(struct sg_phyrs *sg);
 void sg_phyrs_sync_for_device(struct sg_phyrs *sg);
 int sg_phyrs_to_sgtable(const struct sg_phyrs *sg, struct sg_table *sgt, gfp_t gfp);

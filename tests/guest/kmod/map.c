@@ -222,20 +222,43 @@ static void map_stop(struct phyr_user *user)
 {
 }
 
-static int map_list(struct pt_file *pt, struct mapping *m, struct pt_map *map)
+static void map_into(struct mapping *m, struct pt_map *map)
 {
 	struct phyr_user stop = { .revoke = map_stop };
+
+	map->error = -sg_phyrs_map(m->sg, m->dev, m->list, m->offset, m->len,
+				   DMA_BIDIRECTIONAL, 0, &stop);
+	if (map->error)
+		return;
+	map->line = check_all(m, map);
+	if (sg_phyrs_map(m->sg, m->dev, m->list, m->offset, m->len, DMA_BIDIRECTIONAL, 0,
+			 &stop) != -EBUSY)
+		map->line = __LINE__;
+	sg_phyrs_unmap(m->sg);
+	sg_phyrs_unmap(m->sg);		/* nothing to end any more */
+}
+
+/* Twice into the same object: the slice, and the beginning of it. */
+static int map_list(struct pt_file *pt, struct mapping *m, struct pt_map *map)
+{
+	struct pt_map again = *map;
 
 	m->list = &pt->list;
 	m->offset = map->offset;
 	m->len = map->len;
-	m->sg = sg_map_phyr_list_revocable(m->dev, m->list, m->offset, m->len,
-					   DMA_BIDIRECTIONAL, 0, &stop);
-	map->error = -PTR_ERR_OR_ZERO(m->sg);
-	if (!map->error) {
-		map->line = check_all(m, map);
-		sg_unmap_phyrs(m->sg);
+	m->sg = sg_phyrs_alloc(GFP_KERNEL);
+	if (!m->sg) {
+		map->error = ENOMEM;
+		return 0;
 	}
+	map_into(m, map);
+	if (!map->error && !map->line) {
+		m->len = min_t(u64, m->len, PAGE_SIZE);
+		map_into(m, &again);
+		map->error = again.error;
+		map->line = again.line;
+	}
+	sg_phyrs_free(m->sg);
 	return 0;
 }
 
