@@ -857,7 +857,7 @@ static void unpin_large(unsigned long pfn, unsigned long left, bool make_dirty)
 	unpin_part(folio, page, left, make_dirty);
 }
 
-/* Pages of several folios. */
+/* Any number of pages of several folios. */
 static void unpin_long(unsigned long pfn, unsigned long left, bool make_dirty)
 {
 	bool large = folio_test_large(pfn_folio(pfn));
@@ -873,7 +873,7 @@ static void unpin_long(unsigned long pfn, unsigned long left, bool make_dirty)
 	}
 }
 
-/* Phyrs of memory with pages. */
+/* Phyrs of memory with pages: a page, a few small ones, part of a folio, or more. */
 static void unpin_some(const struct phyr *phyrs, unsigned int nr, bool make_dirty)
 {
 	unsigned long pfn, pages;
@@ -885,7 +885,11 @@ static void unpin_some(const struct phyr *phyrs, unsigned int nr, bool make_dirt
 		pages = PHYS_PFN(phyrs->addr + phyrs->len - 1) - pfn + 1;
 		page = pfn_to_page(pfn);
 		folio = page_folio(page);
-		if (folio_page_idx(folio, page) + pages <= folio_nr_pages(folio))
+		if (pages == 1)
+			unpin_part(folio, page, 1, make_dirty);
+		else if (!folio_test_large(folio) && pages <= UNPIN_STEP)
+			unpin_user_page_range_dirty_lock(page, pages, make_dirty);
+		else if (folio_page_idx(folio, page) + pages <= folio_nr_pages(folio))
 			unpin_part(folio, page, pages, make_dirty);
 		else
 			unpin_long(pfn, pages, make_dirty);
