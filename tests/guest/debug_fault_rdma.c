@@ -468,7 +468,7 @@ static void test_load(void **state)
 	assert_int_equal(rdma_unload(), 0);
 	hooked_before = hooked();
 	/* each load waits for a few grace periods */
-	fault_sweep_load("phyr_rdma", getenv("PHYR_FAULT_STEP") ? 500 : 25, not_there);
+	fault_sweep_load("phyr_rdma", getenv("PHYR_FAULT_STEP") ? 500 : 15, not_there);
 	check_stock();
 	assert_int_equal(rdma_load(), 0);
 }
