@@ -44,6 +44,7 @@
 #define PIN_SCATTERED	64
 #define UNPIN_FEW	32
 #define UNPIN_STEP	262144UL	/* pages, until others have a turn */
+#define UNPIN_ROW	512UL		/* pages, small ones, without looking at them */
 
 /*
  * A folio's references are an int, and GUP warns when they go negative.  Leave
@@ -411,28 +412,32 @@ static int pin_leaves(struct pinner *p, unsigned int max)
 	return pin_leaf(p);
 }
 
-/* Is @page the one that comes @nr pages after @first? */
-static bool page_follows(const struct page *page, const struct page *first, unsigned long nr)
+/* Nought if @page is the one that comes @nr pages after @first. */
+static unsigned long page_apart(const struct page *page, const struct page *first,
+				unsigned long nr)
 {
 	if (IS_ENABLED(CONFIG_SPARSEMEM) && !IS_ENABLED(CONFIG_SPARSEMEM_VMEMMAP))
-		return page_to_pfn(page) == page_to_pfn(first) + nr;
-	return page == first + nr;
+		return page_to_pfn(page) ^ (page_to_pfn(first) + nr);
+	return (unsigned long)page ^ (unsigned long)(first + nr);
+}
+
+static bool page_follows(const struct page *page, const struct page *first, unsigned long nr)
+{
+	return !page_apart(page, first, nr);
 }
 
 /*
- * How many of @nr pages follow each other, from the first one on.  Four at a time:
- * for pages that do, this is most of what phyrs cost.
+ * How many of @nr pages follow each other, from the first one on.  Four at a time, with
+ * one look at the four: for pages that do, this is most of what phyrs cost.
  */
-static unsigned int pages_in_row(struct page **pages, unsigned int nr)
+static unsigned int pages_in_row(struct page **pages, unsigned long nr)
 {
 	const struct page *first = pages[0];
-	unsigned int i;
+	unsigned long i;
 
 	for (i = 1; i + 4 <= nr; i += 4)
-		if (!page_follows(pages[i], first, i) ||
-		    !page_follows(pages[i + 1], first, i + 1) ||
-		    !page_follows(pages[i + 2], first, i + 2) ||
-		    !page_follows(pages[i + 3], first, i + 3))
+		if (page_apart(pages[i], first, i) | page_apart(pages[i + 1], first, i + 1) |
+		    page_apart(pages[i + 2], first, i + 2) | page_apart(pages[i + 3], first, i + 3))
 			break;
 	while (i < nr && page_follows(pages[i], first, i))
 		i++;
@@ -887,7 +892,7 @@ static void unpin_some(const struct phyr *phyrs, unsigned int nr, bool make_dirt
 		folio = page_folio(page);
 		if (pages == 1)
 			unpin_part(folio, page, 1, make_dirty);
-		else if (!folio_test_large(folio) && pages <= UNPIN_STEP)
+		else if (!folio_test_large(folio) && pages <= UNPIN_ROW)
 			unpin_user_page_range_dirty_lock(page, pages, make_dirty);
 		else if (folio_page_idx(folio, page) + pages <= folio_nr_pages(folio))
 			unpin_part(folio, page, pages, make_dirty);
