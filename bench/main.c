@@ -50,6 +50,15 @@ static int phyr_map_new(struct device *dev, const struct phyr_list *list,
 	return 0;
 }
 
+/* In turns, as the second one finds some things warm. */
+static int phyr_maps(struct device *dev, const struct phyr_list *list, bool new_first,
+		     struct bench_side *side)
+{
+	if (new_first)
+		return phyr_map_new(dev, list, side) ?: phyr_map(dev, list, side);
+	return phyr_map(dev, list, side) ?: phyr_map_new(dev, list, side);
+}
+
 static void phyr_run(struct device *dev, const struct bench_run *run, struct bench_side *side)
 {
 	unsigned int gup_flags = (run->flags & BENCH_WRITE ? FOLL_WRITE : 0) |
@@ -66,7 +75,7 @@ static void phyr_run(struct device *dev, const struct bench_run *run, struct ben
 		side->entries = phyr_list_nr(&list);
 		side->bytes = sizeof(list) + phyr_list_bytes(&list);
 		if (run->flags & BENCH_MAP)
-			ret = phyr_map(dev, &list, side) ?: phyr_map_new(dev, &list, side);
+			ret = phyr_maps(dev, &list, run->flags & BENCH_PHYR_FIRST, side);
 		start = ktime_get_ns();
 		unpin_user_phyr_list(&list, run->flags & BENCH_DIRTY);
 		side->unpin_ns = ktime_get_ns() - start;

@@ -952,8 +952,10 @@ unsigned int phyr_iter_begin(struct phyr_iter *it, const struct phyr_list *list,
 		return phyr_iter_fill(it, phyrs, max);
 	}
 	it->kind = list->open_kind;
-	it->pos = 0;
+	it->pos = 0;		/* nothing is left */
 	it->end = 0;
+	it->used = 0;
+	it->filled = 0;
 	return short_fill(list, phyrs);
 }
 

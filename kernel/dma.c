@@ -164,7 +164,7 @@ static unsigned long kind_attrs(const struct sg_phyrs *sg, enum phyr_kind kind)
 
 /*
  * Only the two ends of a slice may lie inside a granule of the IOMMU, which is never
- * larger than a page.
+ * larger than a page; where it is smaller, what would join by granules goes another way.
  */
 static bool iova_joins(const struct sg_phyrs *sg, u64 at, const struct phyr *phyr)
 {
@@ -213,6 +213,8 @@ static u64 iova_link(struct sg_phyrs *sg, int *error)
 			break;
 		cond_resched();
 		nr = phyr_iter_fill(&it, phyrs, FILL_FEW);
+		if (WARN_ON_ONCE(!nr))	/* the list has changed */
+			ret = -EINVAL;
 	}
 	*error = ret;
 	return linked;
@@ -306,9 +308,9 @@ static unsigned int table_max(void)
 /* An entry for each phyr, and more for one that is too long for an entry. */
 static u64 table_entries(const struct sg_phyrs *sg)
 {
+	struct phyr_iter it __uninitialized;
+	struct phyr phyr __uninitialized;
 	u64 nr = 0;
-	struct phyr_iter it;
-	struct phyr phyr;
 
 	if (sg->len == phyr_list_len(sg->list) && sg->len <= table_max())
 		return phyr_list_nr(sg->list);
@@ -617,6 +619,14 @@ static void sg_take_back(struct sg_phyrs *sg)
 	sg->gone = true;
 }
 
+/* An object in which nothing is mapped. */
+static void sg_reset(struct sg_phyrs *sg)
+{
+	sg->len = 0;
+	sg->way = SG_ONE;
+	sg->gone = false;
+}
+
 static void sg_end(struct sg_phyrs *sg)
 {
 	if (!sg->gone)
@@ -626,7 +636,7 @@ static void sg_end(struct sg_phyrs *sg)
 	else if (sg->way == SG_TABLE)
 		table_free(sg);
 	segs_forget(sg);
-	sg->gone = false;
+	sg_reset(sg);
 }
 
 /* The IOMMU may put off what it forgets; here it must not. */
@@ -654,7 +664,7 @@ static int sg_watch(struct sg_phyrs *sg, struct phyr_user *owner)
 	return phyr_list_use(sg->list, &sg->user);
 }
 
-/* Objects that are not mapped have no entries, and nothing else to tell. */
+/* In its objects nothing is mapped. */
 static struct kmem_cache *sg_cache;
 
 static void sg_construct(void *object)
@@ -663,8 +673,8 @@ static void sg_construct(void *object)
 
 	sg->head.max = SG_FIRST;
 	sg->own = NULL;
-	sg->gone = false;
 	segs_init(sg);
+	sg_reset(sg);
 }
 
 int __init phyr_dma_init(void)
@@ -677,6 +687,13 @@ int __init phyr_dma_init(void)
 void phyr_dma_exit(void)
 {
 	kmem_cache_destroy(sg_cache);
+}
+
+static void list_put(struct phyr_list *list)
+{
+	if (list)
+		phyr_list_free(list);
+	kfree(list);
 }
 
 /**
@@ -699,12 +716,17 @@ EXPORT_SYMBOL_GPL(sg_phyrs_alloc);
  * sg_phyrs_free - free a mapping of nothing
  * @sg: what sg_phyrs_alloc() gave, and nothing mapped in it; or NULL
  *
+ * One in which something is mapped is not freed, with a warning.
+ *
  * Context: any in which kfree() may be called.
  */
 void sg_phyrs_free(struct sg_phyrs *sg)
 {
-	if (sg)
-		kmem_cache_free(sg_cache, sg);
+	if (!sg || WARN_ON_ONCE(sg->nr))
+		return;
+	list_put(sg->own);
+	sg->own = NULL;
+	kmem_cache_free(sg_cache, sg);
 }
 EXPORT_SYMBOL_GPL(sg_phyrs_free);
 
@@ -726,13 +748,13 @@ EXPORT_SYMBOL_GPL(sg_phyrs_free);
  * the kernel allows it.  Memory without a struct page is mapped as MMIO.
  *
  * Context: process, may sleep.
- * Return: 0; -EINVAL for an empty slice, one that passes the end of the list, a
- * direction that is none, or a device without a DMA mask; -EBUSY if something
- * is mapped in @sg; -ENODEV if the list was revoked; -EOPNOTSUPP without @owner
+ * Return: 0; -EBUSY if something is mapped in @sg, which stays; -EINVAL for an
+ * empty slice, one that passes the end of the list, a direction that is none, or a
+ * device without a DMA mask; -ENODEV if the list was revoked; -EOPNOTSUPP without @owner
  * if that is needed; -EREMOTEIO if @dev cannot reach memory of another device:
  * by its DMA mask, or because a bridge on the way does not route it; -EOVERFLOW
  * for more phyrs than a scatterlist can have where one is needed; -EIO if the
- * DMA API refused; -ENOMEM.  After an error nothing is mapped in @sg.
+ * DMA API refused; -ENOMEM.  After all these but -EBUSY nothing is mapped in @sg.
  */
 int sg_phyrs_map(struct sg_phyrs *sg, struct device *dev, const struct phyr_list *list,
 		 u64 offset, u64 len, enum dma_data_direction dir, unsigned long attrs,
@@ -741,12 +763,12 @@ int sg_phyrs_map(struct sg_phyrs *sg, struct device *dev, const struct phyr_list
 	u64 total = phyr_list_len(list);
 	int ret;
 
+	if (sg->nr)
+		return -EBUSY;
 	if (!len || offset > total || len > total - offset || len > SIZE_MAX)
 		return -EINVAL;
 	if (!valid_dma_direction(dir) || !dev->dma_mask)
 		return -EINVAL;
-	if (sg->nr)
-		return -EBUSY;
 	sg->dev = dev;
 	sg->list = list;
 	sg->offset = offset;
@@ -754,7 +776,9 @@ int sg_phyrs_map(struct sg_phyrs *sg, struct device *dev, const struct phyr_list
 	sg->dir = dir;
 	sg->attrs = attrs;
 	ret = map_any(sg);
-	if (!ret) {
+	if (ret) {
+		sg_reset(sg);
+	} else {
 		ret = sg_watch(sg, owner);
 		if (ret)
 			sg_end(sg);
@@ -845,13 +869,6 @@ struct sg_phyrs *sg_map_phyr_list(struct device *dev, const struct phyr_list *li
 }
 EXPORT_SYMBOL_GPL(sg_map_phyr_list);
 
-static void list_put(struct phyr_list *list)
-{
-	if (list)
-		phyr_list_free(list);
-	kfree(list);
-}
-
 static struct phyr_list *list_from_array(const struct phyr *phyrs, unsigned int nr)
 {
 	struct phyr_list *list = kmalloc(sizeof(*list), GFP_KERNEL);
@@ -914,8 +931,6 @@ EXPORT_SYMBOL_GPL(sg_map_phyrs);
 void sg_unmap_phyrs(struct sg_phyrs *sg)
 {
 	sg_phyrs_unmap(sg);
-	list_put(sg->own);
-	sg->own = NULL;
 	sg_phyrs_free(sg);
 }
 EXPORT_SYMBOL_GPL(sg_unmap_phyrs);
@@ -941,7 +956,7 @@ static void sg_sync(struct sg_phyrs *sg, sync_fn sync)
  */
 void sg_phyrs_sync_for_cpu(struct sg_phyrs *sg)
 {
-	if (!dma_dev_need_sync(sg->dev) || sg->gone)
+	if (!sg->nr || sg->gone || !dma_dev_need_sync(sg->dev))
 		return;
 	if (sg->way == SG_TABLE)
 		dma_sync_sgtable_for_cpu(sg->dev, &sg->sgt, sg->dir);
@@ -958,7 +973,7 @@ EXPORT_SYMBOL_GPL(sg_phyrs_sync_for_cpu);
  */
 void sg_phyrs_sync_for_device(struct sg_phyrs *sg)
 {
-	if (!dma_dev_need_sync(sg->dev) || sg->gone)
+	if (!sg->nr || sg->gone || !dma_dev_need_sync(sg->dev))
 		return;
 	if (sg->way == SG_TABLE)
 		dma_sync_sgtable_for_device(sg->dev, &sg->sgt, sg->dir);
@@ -1132,7 +1147,7 @@ static unsigned int sgtable_dma(const struct sg_phyrs *sg, struct scatterlist *s
 
 /**
  * sg_phyrs_to_sgtable - a classic sg_table of a mapping
- * @sg: the mapping; unmap it with sg_unmap_phyrs(), not through the table
+ * @sg: the mapping; it is ended by itself, not through the table
  * @sgt: filled in; for sg_free_table()
  * @gfp: how to allocate it
  *

@@ -228,17 +228,18 @@ static void map_into(struct mapping *m, struct pt_map *map)
 
 	map->error = -sg_phyrs_map(m->sg, m->dev, m->list, m->offset, m->len,
 				   DMA_BIDIRECTIONAL, 0, &stop);
-	if (map->error)
+	if (map->error) {
+		map->line = sg_phyrs_nr(m->sg) ? __LINE__ : 0;
 		return;
+	}
 	map->line = check_all(m, map);
 	if (sg_phyrs_map(m->sg, m->dev, m->list, m->offset, m->len, DMA_BIDIRECTIONAL, 0,
 			 &stop) != -EBUSY)
 		map->line = __LINE__;
 	sg_phyrs_unmap(m->sg);
-	sg_phyrs_unmap(m->sg);		/* nothing to end any more */
 }
 
-/* Twice into the same object: the slice, and the beginning of it. */
+/* Twice into the same object: the slice, and, even if that failed, the beginning of it. */
 static int map_list(struct pt_file *pt, struct mapping *m, struct pt_map *map)
 {
 	struct pt_map again = *map;
@@ -252,12 +253,13 @@ static int map_list(struct pt_file *pt, struct mapping *m, struct pt_map *map)
 		return 0;
 	}
 	map_into(m, map);
-	if (!map->error && !map->line) {
-		m->len = min_t(u64, m->len, PAGE_SIZE);
-		map_into(m, &again);
+	sg_phyrs_unmap(m->sg);		/* nothing to end any more, or ever */
+	m->len = min_t(u64, m->len, PAGE_SIZE);
+	map_into(m, &again);
+	if (!map->error)
 		map->error = again.error;
+	if (!map->line)
 		map->line = again.line;
-	}
 	sg_phyrs_free(m->sg);
 	return 0;
 }
