@@ -96,16 +96,6 @@ static void leaf_walk(struct third_level *third, unsigned long addr, unsigned lo
 	pte_walk(pmd, addr, max, leaf);
 }
 
-/*
- * Page tables are freed only after a grace period or an interrupt to every
- * processor, and both wait for this one while its interrupts are off.
- * Without MMU_GATHER_RCU_TABLE_FREE that holds for the current mm alone.
- */
-static bool leaf_walk_safe(struct mm_struct *mm)
-{
-	return IS_ENABLED(CONFIG_MMU_GATHER_RCU_TABLE_FREE) || mm == current->mm;
-}
-
 /**
  * phyr_leaf_runs - how far page-table leaves, or runs of equal entries, go
  * @mm: whose page table
@@ -114,13 +104,22 @@ static bool leaf_walk_safe(struct mm_struct *mm)
  * @runs: filled in: run i begins @max * i pages from @addr
  * @nr: how many runs
  *
+ * Nothing may free the page tables meanwhile.  With interrupts off that is so
+ * for the current process: whoever frees a table of it first interrupts every
+ * CPU that runs it, or waits for RCU.  For another process the caller holds
+ * its mmap_lock, and all of the range lies in one mapping that was looked up
+ * under that lock: munmap() frees tables after it has downgraded the lock, but
+ * only those of mappings that are no longer found.  x86 before Linux 6.15 frees
+ * tables without waiting for RCU, whatever CONFIG_MMU_GATHER_RCU_TABLE_FREE says.
+ *
  * A run is physically contiguous, and every entry of it has the same
  * protection and software bits, so whatever GUP decided for one page of it
  * holds for the others, unless it may only be read: then GUP asks the page and
  * the mapping as well.  The idea is that of GUP-fast, see mm/gup.c.
  *
- * Context: any but hard interrupts; turns interrupts off for the walk, which
- * looks at no more than a page table for each run.
+ * Context: process, for @mm of the current process; or with mmap_lock of @mm
+ * held.  Turns interrupts off for the walk, which reads no more than a page table
+ * for each run.
  */
 void phyr_leaf_runs(struct mm_struct *mm, unsigned long addr, unsigned long max,
 		    struct phyr_leaf_run *runs, unsigned int nr)
@@ -129,9 +128,9 @@ void phyr_leaf_runs(struct mm_struct *mm, unsigned long addr, unsigned long max,
 	unsigned long flags;
 	unsigned int i;
 
+	if (mm != current->mm)
+		mmap_assert_locked(mm);
 	memset(runs, 0, nr * sizeof(*runs));
-	if (!leaf_walk_safe(mm))
-		return;
 	local_irq_save(flags);
 	for (i = 0; i < nr; i++, addr += max * PAGE_SIZE) {
 		if (addr >= third.end && !third_find(mm, addr, &third))

@@ -65,6 +65,7 @@ struct pin_sink {
 struct pinner {
 	struct mm_struct *mm;
 	bool remote;
+	int locked;			/* holds mmap_lock; GUP may drop it */
 	bool leaf;			/* the next page may be part of a large leaf */
 	unsigned long stride;		/* bytes of the leaf before, if it was large */
 	unsigned int flags;
@@ -156,20 +157,54 @@ static int pin_note(struct pinner *p, unsigned long pfn, unsigned long nr,
 	return ret;
 }
 
+/* Taken by gup(); held until the page tables were read, and never from step to step. */
+static int pinner_lock(struct pinner *p)
+{
+	if (!p->locked) {
+		if (mmap_read_lock_killable(p->mm))
+			return -EINTR;
+		p->locked = 1;
+	}
+	return 0;
+}
+
+static void pinner_unlock(struct pinner *p)
+{
+	if (p->locked)
+		mmap_read_unlock(p->mm);
+	p->locked = 0;
+}
+
 static long gup(struct pinner *p, unsigned long addr, unsigned int nr, struct page **pages)
 {
-	int locked = 1;
-	long ret;
-
 	if (!p->remote)
 		return pin_user_pages_fast(addr, nr, p->flags, pages);
-
-	if (mmap_read_lock_killable(p->mm))
+	if (pinner_lock(p))
 		return -EINTR;
-	ret = pin_user_pages_remote(p->mm, addr, nr, p->flags, pages, &locked);
-	if (locked)
-		mmap_read_unlock(p->mm);
-	return ret;
+	return pin_user_pages_remote(p->mm, addr, nr, p->flags, pages, &p->locked);
+}
+
+/*
+ * Fills in @runs as phyr_leaf_runs() does, as far as they are in the mapping at @addr
+ * if this is another process.
+ */
+static void pinner_runs(struct pinner *p, unsigned long addr, unsigned long max,
+			struct phyr_leaf_run *runs, unsigned int nr)
+{
+	const struct vm_area_struct *vma;
+	unsigned long pages;
+
+	if (p->mm == current->mm) {
+		phyr_leaf_runs(p->mm, addr, max, runs, nr);
+		return;
+	}
+	memset(runs, 0, nr * sizeof(*runs));
+	vma = pinner_lock(p) ? NULL : vma_lookup(p->mm, addr);
+	if (!vma)
+		return;
+	pages = (vma->vm_end - addr) / PAGE_SIZE;
+	max = min(max, pages);
+	phyr_leaf_runs(p->mm, addr, max, runs, min(nr, pages / max));
 }
 
 /* Adds a pin for each further one of @nr pages of a folio that holds one. */
@@ -224,13 +259,12 @@ static unsigned long mapping_run(struct pinner *p, const struct page *page, unsi
 	struct phyr_leaf_run run = { .nr = 0 };
 	const struct vm_area_struct *vma;
 
-	if (mmap_read_lock_killable(p->mm))
+	if (pinner_lock(p))
 		return 1;	/* GUP says so when it is asked about the next page */
 	vma = vma_lookup(p->mm, addr);
 	if (vma && vma->vm_flags & VM_READ &&
 	    !(p->flags & FOLL_LONGTERM && is_private(vma)))
 		phyr_leaf_runs(p->mm, addr, min(max, (vma->vm_end - addr) / PAGE_SIZE), &run, 1);
-	mmap_read_unlock(p->mm);
 	return run.nr && run.pfn == page_to_pfn(page) ? run.nr : 1;
 }
 
@@ -244,7 +278,7 @@ static unsigned long leaf_pages(struct pinner *p, struct folio *folio, struct pa
 	unsigned long max = min(folio_nr_pages(folio) - idx, pages_left(p));
 	struct phyr_leaf_run run;
 
-	phyr_leaf_runs(p->mm, p->addr & PAGE_MASK, max, &run, 1);
+	pinner_runs(p, p->addr & PAGE_MASK, max, &run, 1);
 	if (!run.nr || run.pfn != page_to_pfn(page))
 		return 1;
 	if (p->flags & FOLL_WRITE && !run.writable)
@@ -265,13 +299,16 @@ static int pin_leaf(struct pinner *p)
 	struct page *page;
 	int ret;
 
-	if (got != 1)
+	if (got != 1) {
+		pinner_unlock(p);
 		return got < 0 ? got : -EFAULT;
+	}
 	page = p->pages[0];
 	folio = page_folio(page);
 	p->stride = 0;
 	if (folio_test_large(folio))
 		nr = leaf_pages(p, folio, page);
+	pinner_unlock(p);
 	p->leaf = nr > 1;
 
 	ret = pin_more(folio, nr);
@@ -396,7 +433,8 @@ static int pin_leaves(struct pinner *p, unsigned int max)
 	int ret = 0, err;
 
 	if (asked) {
-		phyr_leaf_runs(p->mm, p->addr, p->stride / PAGE_SIZE, runs, asked);
+		pinner_runs(p, p->addr, p->stride / PAGE_SIZE, runs, asked);
+		pinner_unlock(p);
 		nr = leaves_add(p, runs, asked, phyrs, &ret);
 		unpin_few(p->pages + nr, asked - nr);
 	}
@@ -556,6 +594,7 @@ static int pin_batch(struct pinner *p)
 	pages_grow(p);
 	max = min3(p->batch, p->max_pages, sink_room(&p->sink));
 	got = gup(p, p->addr & PAGE_MASK, min_t(unsigned long, pages_left(p), max), p->pages);
+	pinner_unlock(p);
 	if (got <= 0)
 		return got ? got : -EFAULT;
 	p->leaf = folio_test_large(page_folio(p->pages[got - 1]));
