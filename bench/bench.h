@@ -8,7 +8,8 @@
 
 struct device;
 
-void stock_run(struct device *dev, const struct bench_run *run, struct bench_side *side);
-int gup_alone(const struct bench_run *run, u64 *ns);
+void stock_run(struct device *dev, struct mm_struct *mm, const struct bench_run *run,
+	       struct bench_side *side);
+int gup_alone(struct mm_struct *mm, const struct bench_run *run, u64 *ns);
 
 #endif

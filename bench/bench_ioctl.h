@@ -45,16 +45,17 @@ struct bench_side {
  * @addr: first byte
  * @len: length in bytes
  * @flags: BENCH_*
+ * @pid: whose memory: another process, pinned as a remote one; 0 for the caller
  * @stock: out: the loop that ib_umem runs
  * @phyr: out: phyrs
- * @gup_ns: out: nanoseconds of pin_user_pages_fast() alone, in the stock way's
- *	batches: what neither can do without where pages are small; 0 if it refuses
+ * @gup_ns: out: nanoseconds of GUP alone, in the stock way's batches: what neither
+ *	can do without where pages are small; 0 if it refuses
  */
 struct bench_run {
 	__u64 addr;
 	__u64 len;
 	__u32 flags;
-	__u32 reserved;
+	__s32 pid;
 	struct bench_side stock;
 	struct bench_side phyr;
 	__u64 gup_ns;

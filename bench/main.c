@@ -10,6 +10,9 @@
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/phyr.h>
+#include <linux/pid.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/task.h>
 #include <linux/uaccess.h>
 
 #include "bench.h"
@@ -59,7 +62,16 @@ static int phyr_maps(struct device *dev, const struct phyr_list *list, bool new_
 	return phyr_map(dev, list, side) ?: phyr_map_new(dev, list, side);
 }
 
-static void phyr_run(struct device *dev, const struct bench_run *run, struct bench_side *side)
+static int phyr_pin(struct mm_struct *mm, struct phyr_list *list, const struct bench_run *run,
+		    unsigned int gup_flags)
+{
+	if (mm == current->mm)
+		return pin_user_phyr_list(list, run->addr, run->len, gup_flags);
+	return pin_user_phyr_list_remote(list, mm, run->addr, run->len, gup_flags);
+}
+
+static void phyr_run(struct device *dev, struct mm_struct *mm, const struct bench_run *run,
+		     struct bench_side *side)
 {
 	unsigned int gup_flags = (run->flags & BENCH_WRITE ? FOLL_WRITE : 0) |
 				 (run->flags & BENCH_SHORT ? FOLL_PCI_P2PDMA : FOLL_LONGTERM);
@@ -69,7 +81,7 @@ static void phyr_run(struct device *dev, const struct bench_run *run, struct ben
 
 	start = ktime_get_ns();
 	phyr_list_init(&list);
-	ret = pin_user_phyr_list(&list, run->addr, run->len, gup_flags);
+	ret = phyr_pin(mm, &list, run, gup_flags);
 	side->pin_ns = ktime_get_ns() - start;
 	if (!ret) {
 		side->entries = phyr_list_nr(&list);
@@ -83,10 +95,30 @@ static void phyr_run(struct device *dev, const struct bench_run *run, struct ben
 	side->error = -ret;
 }
 
+/* The process's memory, with a reference; NULL if there is no such process. */
+static struct mm_struct *bench_mm(pid_t pid)
+{
+	struct task_struct *task;
+	struct mm_struct *mm;
+	struct pid *ref;
+
+	if (!pid)
+		return get_task_mm(current);
+	ref = find_get_pid(pid);
+	task = get_pid_task(ref, PIDTYPE_PID);
+	put_pid(ref);
+	if (!task)
+		return NULL;
+	mm = get_task_mm(task);
+	put_task_struct(task);
+	return mm;
+}
+
 static long bench_run(struct bench_run __user *arg)
 {
 	struct pci_dev *edu = pci_get_device(0x1234, 0x11e8, NULL);
 	struct device *dev = edu && edu->dev.driver ? &edu->dev : NULL;
+	struct mm_struct *mm = NULL;
 	struct bench_run run;
 	long ret = -EFAULT;
 
@@ -95,18 +127,24 @@ static long bench_run(struct bench_run __user *arg)
 	ret = -ENODEV;
 	if (run.flags & BENCH_MAP && !dev)
 		goto put;
+	ret = -ESRCH;
+	mm = bench_mm(run.pid);
+	if (!mm)
+		goto put;
 	memset(&run.stock, 0, sizeof(run.stock));
 	memset(&run.phyr, 0, sizeof(run.phyr));
 	if (run.flags & BENCH_PHYR_FIRST)
-		phyr_run(dev, &run, &run.phyr);
-	stock_run(dev, &run, &run.stock);
+		phyr_run(dev, mm, &run, &run.phyr);
+	stock_run(dev, mm, &run, &run.stock);
 	if (!(run.flags & BENCH_PHYR_FIRST))
-		phyr_run(dev, &run, &run.phyr);
+		phyr_run(dev, mm, &run, &run.phyr);
 	/* what stock cannot pin, GUP cannot either */
-	ret = run.stock.error ? 0 : gup_alone(&run, &run.gup_ns);
+	ret = run.stock.error ? 0 : gup_alone(mm, &run, &run.gup_ns);
 	if (!ret)
 		ret = copy_to_user(arg, &run, sizeof(run)) ? -EFAULT : 0;
 put:
+	if (mm)
+		mmput(mm);
 	pci_dev_put(edu);
 	return ret;
 }

@@ -32,8 +32,22 @@ static void stock_unpin(struct sg_append_table *append, bool dirty)
 	sg_free_append_table(append);
 }
 
-static int stock_pin(struct sg_append_table *append, const struct bench_run *run,
-		     unsigned int max_seg)
+/* A batch of the caller's pages, or of another process's. */
+static long gup(struct mm_struct *mm, const struct bench_run *run, unsigned long addr,
+		unsigned long nr, struct page **pages)
+{
+	long got;
+
+	if (mm == current->mm)
+		return pin_user_pages_fast(addr, nr, gup_flags(run), pages);
+	mmap_read_lock(mm);
+	got = pin_user_pages_remote(mm, addr, nr, gup_flags(run), pages, NULL);
+	mmap_read_unlock(mm);
+	return got;
+}
+
+static int stock_pin(struct mm_struct *mm, struct sg_append_table *append,
+		     const struct bench_run *run, unsigned int max_seg)
 {
 	unsigned long addr = run->addr & PAGE_MASK;
 	unsigned long left = PAGE_ALIGN(run->addr + run->len - addr) >> PAGE_SHIFT;
@@ -45,8 +59,7 @@ static int stock_pin(struct sg_append_table *append, const struct bench_run *run
 		return -ENOMEM;
 	while (left && !ret) {
 		cond_resched();
-		got = pin_user_pages_fast(addr, min_t(unsigned long, left, BATCH),
-					  gup_flags(run), pages);
+		got = gup(mm, run, addr, min_t(unsigned long, left, BATCH), pages);
 		if (got < 0) {
 			ret = got;
 			break;
@@ -80,13 +93,14 @@ static int stock_map(struct device *dev, struct sg_table *sgt, struct bench_side
 	return 0;
 }
 
-void stock_run(struct device *dev, const struct bench_run *run, struct bench_side *side)
+void stock_run(struct device *dev, struct mm_struct *mm, const struct bench_run *run,
+	       struct bench_side *side)
 {
 	struct sg_append_table append = { };
 	u64 start = ktime_get_ns();
 	int ret;
 
-	ret = stock_pin(&append, run, dev ? dma_get_max_seg_size(dev) : UINT_MAX);
+	ret = stock_pin(mm, &append, run, dev ? dma_get_max_seg_size(dev) : UINT_MAX);
 	side->pin_ns = ktime_get_ns() - start;
 	if (!ret) {
 		side->entries = append.sgt.orig_nents;
@@ -101,7 +115,7 @@ void stock_run(struct device *dev, const struct bench_run *run, struct bench_sid
 }
 
 /* The same batches, each let go of again, with only GUP's own time taken. */
-int gup_alone(const struct bench_run *run, u64 *ns)
+int gup_alone(struct mm_struct *mm, const struct bench_run *run, u64 *ns)
 {
 	unsigned long addr = run->addr & PAGE_MASK;
 	unsigned long left = PAGE_ALIGN(run->addr + run->len - addr) >> PAGE_SHIFT;
@@ -115,8 +129,7 @@ int gup_alone(const struct bench_run *run, u64 *ns)
 	for (; left; left -= got, addr += got * PAGE_SIZE) {
 		cond_resched();
 		start = ktime_get_ns();
-		got = pin_user_pages_fast(addr, min_t(unsigned long, left, BATCH),
-					  gup_flags(run), pages);
+		got = gup(mm, run, addr, min_t(unsigned long, left, BATCH), pages);
 		*ns += ktime_get_ns() - start;
 		if (got <= 0)
 			break;
