@@ -37,6 +37,7 @@
 #include "phyr_trace.h"
 
 #define SG_FIRST	2
+#define SG_STEP		1024	/* entries, until others have a turn */
 #define FILL_FEW	32	/* phyrs to take from a list at once */
 #define SG_CHUNK	((PAGE_SIZE - sizeof(struct sg_phyr_chunk)) / sizeof(struct sg_phyr))
 
@@ -81,7 +82,7 @@ struct sg_phyrs {
 static struct sg_phyr_chunk *chunk_new(struct sg_phyrs *sg)
 {
 	unsigned int max = min_t(unsigned int, 2 * sg->tail->max, SG_CHUNK);
-	struct sg_phyr_chunk *chunk = kmalloc(struct_size(chunk, seg, max), GFP_KERNEL);
+	struct sg_phyr_chunk *chunk = kmalloc(struct_size(chunk, seg, max), GFP_KERNEL_ACCOUNT);
 
 	if (!chunk)
 		return NULL;
@@ -314,8 +315,10 @@ static u64 table_entries(const struct sg_phyrs *sg)
 
 	if (sg->len == phyr_list_len(sg->list) && sg->len <= table_max())
 		return phyr_list_nr(sg->list);
-	phyr_list_for_each_slice(sg->list, sg->offset, sg->len, it, phyr)
+	phyr_list_for_each_slice(sg->list, sg->offset, sg->len, it, phyr) {
 		nr += DIV_ROUND_UP_ULL(phyr.len, table_max());
+		cond_resched();
+	}
 	return nr;
 }
 
@@ -326,7 +329,7 @@ static int table_alloc(struct sg_phyrs *sg)
 	if (nr > UINT_MAX)
 		return -EOVERFLOW;
 	if (nr > SG_FEW)
-		return sg_alloc_table(&sg->sgt, nr, GFP_KERNEL);
+		return sg_alloc_table(&sg->sgt, nr, GFP_KERNEL_ACCOUNT);
 	sg_init_table(sg->few, nr);
 	sg->sgt.sgl = sg->few;
 	sg->sgt.nents = nr;
@@ -338,6 +341,13 @@ static void table_free(struct sg_phyrs *sg)
 {
 	if (sg->sgt.sgl != sg->few)
 		sg_free_table(&sg->sgt);
+}
+
+/* After entry number @i of a long table: others have a turn. */
+static void sg_pause(unsigned int i)
+{
+	if (i % SG_STEP == SG_STEP - 1)
+		cond_resched();
 }
 
 static struct scatterlist *table_next(struct scatterlist *s)
@@ -387,6 +397,7 @@ static int table_segs(struct sg_phyrs *sg)
 		ret = seg_merge(sg, sg_dma_address(s), sg_dma_len(s));
 		if (ret)
 			return ret;
+		sg_pause(i);
 	}
 	return 0;
 }
@@ -831,7 +842,7 @@ struct sg_phyrs *sg_map_phyr_list_revocable(struct device *dev, const struct phy
 					    u64 offset, u64 len, enum dma_data_direction dir,
 					    unsigned long attrs, struct phyr_user *owner)
 {
-	struct sg_phyrs *sg = sg_phyrs_alloc(GFP_KERNEL);
+	struct sg_phyrs *sg = sg_phyrs_alloc(GFP_KERNEL_ACCOUNT);
 	int ret;
 
 	if (!sg)
@@ -871,7 +882,7 @@ EXPORT_SYMBOL_GPL(sg_map_phyr_list);
 
 static struct phyr_list *list_from_array(const struct phyr *phyrs, unsigned int nr)
 {
-	struct phyr_list *list = kmalloc(sizeof(*list), GFP_KERNEL);
+	struct phyr_list *list = kmalloc(sizeof(*list), GFP_KERNEL_ACCOUNT);
 	int ret = 0;
 
 	if (!list)
@@ -879,7 +890,7 @@ static struct phyr_list *list_from_array(const struct phyr *phyrs, unsigned int 
 	phyr_list_init(list);
 	for (; nr && !ret; nr--, phyrs++)
 		ret = phyr_list_append(list, phyrs->addr, phyrs->len,
-				       phyr_kind_of(phyrs->addr), GFP_KERNEL);
+				       phyr_kind_of(phyrs->addr), GFP_KERNEL_ACCOUNT);
 	if (ret) {
 		list_put(list);
 		return ERR_PTR(ret);
@@ -1124,6 +1135,7 @@ static u64 sgtable_cpu(const struct sg_phyrs *sg, struct scatterlist *s)
 				    offset_in_page(phyr.addr));
 			s = sg_next(s);
 		}
+		cond_resched();
 	}
 	return nr;
 }
@@ -1140,7 +1152,7 @@ static unsigned int sgtable_dma(const struct sg_phyrs *sg, struct scatterlist *s
 		sg_dma_address(s) = dma.dma_address;
 		sg_dma_len(s) = dma.dma_length;
 		s = sg_next(s);
-		nr++;
+		sg_pause(nr++);
 	}
 	return nr;
 }
@@ -1154,8 +1166,9 @@ static unsigned int sgtable_dma(const struct sg_phyrs *sg, struct scatterlist *s
  * For drivers that want one.  Both halves obey the device's longest segment
  * and boundary.  Entries for memory without a struct page have none.
  *
- * Context: process, sleeps if @gfp allows it.
- * Return: 0; -EOVERFLOW for more entries than a table can have; -ENOMEM.
+ * Context: process, may sleep.
+ * Return: 0; -EINVAL for a device whose boundary no segment can obey; -EOVERFLOW for
+ * more entries than a table can have; -ENOMEM.
  */
 int sg_phyrs_to_sgtable(const struct sg_phyrs *sg, struct sg_table *sgt, gfp_t gfp)
 {

@@ -187,7 +187,7 @@ static struct sg_table *region_map(struct dma_buf_attachment *attach,
 
 	if (!region->write && dir != DMA_TO_DEVICE)
 		return ERR_PTR(-EACCES);
-	map = kzalloc(sizeof(*map), GFP_KERNEL);
+	map = kzalloc(sizeof(*map), GFP_KERNEL_ACCOUNT);
 	if (!map)
 		return ERR_PTR(-ENOMEM);
 	map->stopped.revoke = map_stopped;
@@ -198,7 +198,7 @@ static struct sg_table *region_map(struct dma_buf_attachment *attach,
 		ret = PTR_ERR(map->sg);
 		goto free;
 	}
-	ret = sg_phyrs_to_sgtable(map->sg, &map->sgt, GFP_KERNEL);
+	ret = sg_phyrs_to_sgtable(map->sg, &map->sgt, GFP_KERNEL_ACCOUNT);
 	if (ret)
 		goto unmap;
 	mutex_lock(&region->lock);
