@@ -6,7 +6,15 @@
 #include <linux/minmax.h>
 #include <linux/phyr_list.h>
 
-static bool limits_valid(const struct phyr_seg_limits *lim)
+/**
+ * phyr_seg_limits_valid - can there be a segment that obeys limits
+ * @lim: the limits
+ *
+ * Context: any.
+ * Return: false for an alignment that is no power of two, a boundary mask that is not
+ * all ones, and a longest segment or a boundary smaller than the alignment.
+ */
+bool phyr_seg_limits_valid(const struct phyr_seg_limits *lim)
 {
 	if (!lim->align || lim->align & (lim->align - 1))
 		return false;
@@ -48,14 +56,13 @@ u64 phyr_seg_cut(u64 addr, u64 len, const struct phyr_seg_limits *lim)
  * @lim: what the device can take
  *
  * Context: any.
- * Return: 0; -EINVAL for limits that contradict each other: an alignment that
- * is no power of two, a boundary mask that is not all ones, either of the
- * longest segment and the boundary smaller than the alignment.
+ * Return: 0; -EINVAL for limits that no segment can obey, see
+ * phyr_seg_limits_valid().
  */
 int phyr_seg_iter_init(struct phyr_seg_iter *si, const struct phyr_list *list,
 		       u64 offset, u64 len, const struct phyr_seg_limits *lim)
 {
-	if (!limits_valid(lim))
+	if (!phyr_seg_limits_valid(lim))
 		return -EINVAL;
 	phyr_iter_init(&si->it, list, offset, len);
 	si->rest.addr = 0;

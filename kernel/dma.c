@@ -1035,10 +1035,15 @@ EXPORT_SYMBOL_GPL(sg_phyrs_bytes);
  * @lim: what the device can take in one segment; its alignment must be 1
  *
  * Context: any.
+ * Return: 0; -EINVAL for limits that no segment can obey (a &phyr_seg_limits.max_len of 0)
+ * or an alignment: the slice is empty then.
  */
-void sg_phyr_iter_init(struct sg_phyr_iter *it, const struct sg_phyrs *sg,
-		       u64 offset, u64 len, const struct phyr_seg_limits *lim)
+int sg_phyr_iter_init(struct sg_phyr_iter *it, const struct sg_phyrs *sg,
+		      u64 offset, u64 len, const struct phyr_seg_limits *lim)
 {
+	it->left = 0;
+	if (lim->align != 1 || !phyr_seg_limits_valid(lim))
+		return -EINVAL;
 	offset = min(offset, sg->len);
 	it->left = min(len, sg->len - offset);
 	it->lim = *lim;
@@ -1058,6 +1063,7 @@ void sg_phyr_iter_init(struct sg_phyr_iter *it, const struct sg_phyrs *sg,
 	}
 	it->rest.dma_address += offset;
 	it->rest.dma_length -= offset;
+	return 0;
 }
 EXPORT_SYMBOL_GPL(sg_phyr_iter_init);
 
@@ -1111,9 +1117,9 @@ static struct phyr_seg_limits dev_limits(struct device *dev)
  * The CPU's half is cut wherever either half is, so that there is room for
  * the DMA half, which is never cut more often.  Fills in @s if that is given.
  */
-static u64 sgtable_cpu(const struct sg_phyrs *sg, struct scatterlist *s)
+static u64 sgtable_cpu(const struct sg_phyrs *sg, const struct phyr_seg_limits *lim,
+		       struct scatterlist *s)
 {
-	struct phyr_seg_limits lim = dev_limits(sg->dev);
 	struct sg_phyr dma = { .dma_length = 0 };
 	struct phyr_iter it;
 	struct sg_phyr_iter di;
@@ -1121,7 +1127,7 @@ static u64 sgtable_cpu(const struct sg_phyrs *sg, struct scatterlist *s)
 	unsigned int len;
 	u64 nr = 0;
 
-	sg_phyr_iter_init(&di, sg, 0, ~0ULL, &lim);
+	sg_phyr_iter_init(&di, sg, 0, ~0ULL, lim);
 	phyr_list_for_each_slice(sg->list, sg->offset, sg->len, it, phyr) {
 		for (; phyr.len; phyr.addr += len, phyr.len -= len, nr++) {
 			if (!dma.dma_length)
@@ -1140,14 +1146,14 @@ static u64 sgtable_cpu(const struct sg_phyrs *sg, struct scatterlist *s)
 	return nr;
 }
 
-static unsigned int sgtable_dma(const struct sg_phyrs *sg, struct scatterlist *s)
+static unsigned int sgtable_dma(const struct sg_phyrs *sg, const struct phyr_seg_limits *lim,
+				struct scatterlist *s)
 {
-	struct phyr_seg_limits lim = dev_limits(sg->dev);
 	struct sg_phyr_iter di;
 	struct sg_phyr dma;
 	unsigned int nr = 0;
 
-	sg_phyr_iter_init(&di, sg, 0, ~0ULL, &lim);
+	sg_phyr_iter_init(&di, sg, 0, ~0ULL, lim);
 	while (sg_phyr_iter_next(&di, &dma)) {
 		sg_dma_address(s) = dma.dma_address;
 		sg_dma_len(s) = dma.dma_length;
@@ -1172,16 +1178,20 @@ static unsigned int sgtable_dma(const struct sg_phyrs *sg, struct scatterlist *s
  */
 int sg_phyrs_to_sgtable(const struct sg_phyrs *sg, struct sg_table *sgt, gfp_t gfp)
 {
-	u64 nr = sgtable_cpu(sg, NULL);
+	const struct phyr_seg_limits lim = dev_limits(sg->dev);
 	int ret;
+	u64 nr;
 
+	if (!phyr_seg_limits_valid(&lim))
+		return -EINVAL;
+	nr = sgtable_cpu(sg, &lim, NULL);
 	if (nr > UINT_MAX)
 		return -EOVERFLOW;
 	ret = sg_alloc_table(sgt, nr, gfp);
 	if (ret)
 		return ret;
-	sgtable_cpu(sg, sgt->sgl);
-	sgt->nents = sgtable_dma(sg, sgt->sgl);
+	sgtable_cpu(sg, &lim, sgt->sgl);
+	sgt->nents = sgtable_dma(sg, &lim, sgt->sgl);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(sg_phyrs_to_sgtable);

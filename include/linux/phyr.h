@@ -159,8 +159,8 @@ struct sg_phyr_iter {
 	struct phyr_seg_limits lim;
 };
 
-void sg_phyr_iter_init(struct sg_phyr_iter *it, const struct sg_phyrs *sg,
-		       u64 offset, u64 len, const struct phyr_seg_limits *lim);
+int sg_phyr_iter_init(struct sg_phyr_iter *it, const struct sg_phyrs *sg,
+		      u64 offset, u64 len, const struct phyr_seg_limits *lim);
 bool sg_phyr_iter_next(struct sg_phyr_iter *it, struct sg_phyr *seg);
 
 #endif /* _LINUX_PHYR_H */

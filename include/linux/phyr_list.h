@@ -272,6 +272,7 @@ struct phyr_seg_iter {
 	struct phyr_seg_limits lim;
 };
 
+bool phyr_seg_limits_valid(const struct phyr_seg_limits *lim);
 u64 phyr_seg_cut(u64 addr, u64 len, const struct phyr_seg_limits *lim);
 int phyr_seg_iter_init(struct phyr_seg_iter *si, const struct phyr_list *list,
 		       u64 offset, u64 len, const struct phyr_seg_limits *lim);

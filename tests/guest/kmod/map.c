@@ -80,12 +80,21 @@ static int check_slice(const struct mapping *m)
 		.boundary_mask = dma_get_seg_boundary(m->dev),
 		.align = 1,
 	};
+	const struct phyr_seg_limits none = { .boundary_mask = ~0ULL, .align = 1 };
+	const struct phyr_seg_limits aligned = { .max_len = ~0ULL, .boundary_mask = ~0ULL,
+						 .align = 2 };
 	u64 start = m->len / 4, len = m->len / 2, done = 0;
 	struct sg_phyr_iter di;
 	struct sg_phyr seg;
 	struct phyr phyr;
 
-	sg_phyr_iter_init(&di, m->sg, start, len, &lim);
+	if (sg_phyr_iter_init(&di, m->sg, start, len, &none) != -EINVAL ||
+	    sg_phyr_iter_next(&di, &seg) ||
+	    sg_phyr_iter_init(&di, m->sg, start, len, &aligned) != -EINVAL ||
+	    sg_phyr_iter_next(&di, &seg))
+		return __LINE__;
+	if (sg_phyr_iter_init(&di, m->sg, start, len, &lim))
+		return __LINE__;
 	while (sg_phyr_iter_next(&di, &seg)) {
 		if (!within(m->dev, seg.dma_address, seg.dma_length))
 			return __LINE__;
