@@ -17,6 +17,11 @@
 
 #include "bench.h"
 
+static enum dma_data_direction list_dir(const struct phyr_list *list)
+{
+	return phyr_list_read_only(list) ? DMA_TO_DEVICE : DMA_BIDIRECTIONAL;
+}
+
 /* Into an object that is there already, as the stock way's table is. */
 static int phyr_map(struct device *dev, const struct phyr_list *list, struct bench_side *side)
 {
@@ -27,7 +32,7 @@ static int phyr_map(struct device *dev, const struct phyr_list *list, struct ben
 	if (!sg)
 		return -ENOMEM;
 	start = ktime_get_ns();
-	ret = sg_phyrs_map(sg, dev, list, 0, phyr_list_len(list), DMA_BIDIRECTIONAL, 0, NULL);
+	ret = sg_phyrs_map(sg, dev, list, 0, phyr_list_len(list), list_dir(list), 0, NULL);
 	side->map_ns = ktime_get_ns() - start;
 	if (!ret) {
 		side->segments = sg_phyrs_nr(sg);
@@ -45,7 +50,7 @@ static int phyr_map_new(struct device *dev, const struct phyr_list *list,
 	struct sg_phyrs *sg;
 	u64 start = ktime_get_ns();
 
-	sg = sg_map_phyr_list(dev, list, 0, phyr_list_len(list), DMA_BIDIRECTIONAL, 0);
+	sg = sg_map_phyr_list(dev, list, 0, phyr_list_len(list), list_dir(list), 0);
 	side->map_new_ns = ktime_get_ns() - start;
 	if (IS_ERR(sg))
 		return PTR_ERR(sg);

@@ -78,17 +78,18 @@ static int stock_pin(struct mm_struct *mm, struct sg_append_table *append,
 	return ret;
 }
 
-static int stock_map(struct device *dev, struct sg_table *sgt, struct bench_side *side)
+static int stock_map(struct device *dev, struct sg_table *sgt, enum dma_data_direction dir,
+		     struct bench_side *side)
 {
 	u64 start = ktime_get_ns();
-	int ret = dma_map_sgtable(dev, sgt, DMA_BIDIRECTIONAL, 0);
+	int ret = dma_map_sgtable(dev, sgt, dir, 0);
 
 	side->map_ns = ktime_get_ns() - start;
 	if (ret)
 		return ret;
 	side->segments = sgt->nents;
 	start = ktime_get_ns();
-	dma_unmap_sgtable(dev, sgt, DMA_BIDIRECTIONAL, 0);
+	dma_unmap_sgtable(dev, sgt, dir, 0);
 	side->unmap_ns = ktime_get_ns() - start;
 	return 0;
 }
@@ -106,7 +107,8 @@ void stock_run(struct device *dev, struct mm_struct *mm, const struct bench_run 
 		side->entries = append.sgt.orig_nents;
 		side->bytes = sizeof(append) + append.total_nents * sizeof(struct scatterlist);
 		if (run->flags & BENCH_MAP)
-			ret = stock_map(dev, &append.sgt, side);
+			ret = stock_map(dev, &append.sgt, run->flags & BENCH_WRITE ?
+					DMA_BIDIRECTIONAL : DMA_TO_DEVICE, side);
 		start = ktime_get_ns();
 		stock_unpin(&append, run->flags & BENCH_DIRTY);
 		side->unpin_ns = ktime_get_ns() - start;

@@ -224,7 +224,8 @@ EXPORT_SYMBOL_GPL(phyr_access_leave);
  * @offset: of the byte, in the list
  * @map: set to its address
  *
- * With memory that the kernel does not map all the time (CONFIG_HIGHMEM) only
+ * Whether it may be written is for the caller to ask: phyr_list_read_only().  With
+ * memory that the kernel does not map all the time (CONFIG_HIGHMEM) only
  * phyr_access_copy() works.
  *
  * Context: any; between phyr_access_enter() and phyr_access_leave().
@@ -335,7 +336,7 @@ static size_t copy_some(struct phyr_access *access, u64 offset, void *buf, size_
  * written and read with the accessors for it.
  *
  * Context: any.
- * Return: 0; -EINVAL if the list ends before, and what there is was copied;
+ * Return: 0; -EACCES for writing to a read-only list (pinned without FOLL_WRITE); -EINVAL if the list ends before, and what there is was copied;
  * -ENODEV if it was revoked.
  */
 int phyr_access_copy(struct phyr_access *access, u64 offset, void *buf, size_t len,
@@ -345,6 +346,8 @@ int phyr_access_copy(struct phyr_access *access, u64 offset, void *buf, size_t l
 	char *addr;
 	size_t n;
 
+	if (write && phyr_list_read_only(access->list))
+		return -EACCES;
 	if (len <= last_get(access, offset, &addr)) {
 		copy_plain(addr, buf, len, write);
 		return 0;

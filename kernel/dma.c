@@ -761,7 +761,8 @@ EXPORT_SYMBOL_GPL(sg_phyrs_free);
  * Context: process, may sleep.
  * Return: 0; -EBUSY if something is mapped in @sg, which stays; -EINVAL for an
  * empty slice, one that passes the end of the list, a direction that is none, or a
- * device without a DMA mask; -ENODEV if the list was revoked; -EOPNOTSUPP without @owner
+ * device without a DMA mask; -EACCES for a direction in which the device may write,
+ * if the list is read-only (pinned without FOLL_WRITE); -ENODEV if the list was revoked; -EOPNOTSUPP without @owner
  * if that is needed; -EREMOTEIO if @dev cannot reach memory of another device:
  * by its DMA mask, or because a bridge on the way does not route it; -EOVERFLOW
  * for more phyrs than a scatterlist can have where one is needed; -EIO if the
@@ -780,6 +781,8 @@ int sg_phyrs_map(struct sg_phyrs *sg, struct device *dev, const struct phyr_list
 		return -EINVAL;
 	if (!valid_dma_direction(dir) || !dev->dma_mask)
 		return -EINVAL;
+	if (dir != DMA_TO_DEVICE && phyr_list_read_only(list))
+		return -EACCES;
 	sg->dev = dev;
 	sg->list = list;
 	sg->offset = offset;

@@ -769,11 +769,14 @@ static int pin_list(struct phyr_list *list, struct mm_struct *mm, bool remote,
 	if (!ret && phyr_list_revoked(list))
 		ret = -EFAULT;
 	trace_phyr_pin(start, p.addr - p.start, phyr_list_nr(list) - nr, gup_flags, ret);
-	if (ret)
+	if (ret) {
 		unpin_list_from(list, before, false);
-	else
-		phyr_list_trim(list, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
-	return ret;
+		return ret;
+	}
+	if (!(gup_flags & FOLL_WRITE))
+		phyr_list_set_read_only(list);
+	phyr_list_trim(list, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	return 0;
 }
 
 /**

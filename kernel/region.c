@@ -649,6 +649,8 @@ static int region_fill(struct phyr_region *region, struct dma_buf *dmabuf, u64 o
 			      offset, len);
 	if (ret)
 		return ret;
+	if (!region->write)
+		phyr_list_set_read_only(&region->list);
 	phyr_list_find(&region->list, 0, &first, &kind);
 	region_measure(region, first.addr, len);
 	return 0;

@@ -381,8 +381,8 @@ static int umem_map_pageless(struct phyr_umem *pu, unsigned long attrs)
 	if (ib_uses_virt_dma(umem->ibdev))
 		return -EFAULT;
 	pu->sg = sg_map_phyr_list(umem->ibdev->dma_device, &pu->list, 0,
-				  phyr_list_len(&pu->list), DMA_BIDIRECTIONAL,
-				  attrs);
+				  phyr_list_len(&pu->list),
+				  umem->writable ? DMA_BIDIRECTIONAL : DMA_TO_DEVICE, attrs);
 	if (IS_ERR(pu->sg))
 		return PTR_ERR(pu->sg);
 	ret = sg_phyrs_to_sgtable(pu->sg, &umem->sgt_append.sgt, GFP_KERNEL);

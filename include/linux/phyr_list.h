@@ -97,6 +97,7 @@ struct phyr_list {
 	u8 open_kind;
 	u8 kinds;
 	bool sealed;
+	bool read_only;
 	struct phyr_watch *watch;	/* what holds page-less memory: kernel/watch.c */
 	u64 first_leaf[16];
 };
@@ -220,6 +221,28 @@ static inline size_t phyr_list_bytes(const struct phyr_list *list)
 static inline unsigned int phyr_list_kinds(const struct phyr_list *list)
 {
 	return list->kinds;
+}
+
+/**
+ * phyr_list_set_read_only - say that nothing may write to what a list describes
+ * @list: the list
+ *
+ * It stays so until the list is empty again.
+ */
+static inline void phyr_list_set_read_only(struct phyr_list *list)
+{
+	list->read_only = true;
+}
+
+/**
+ * phyr_list_read_only - may nothing write to what a list describes
+ * @list: the list
+ *
+ * Return: true if any of it was pinned without FOLL_WRITE.
+ */
+static inline bool phyr_list_read_only(const struct phyr_list *list)
+{
+	return list->read_only;
 }
 
 /**

@@ -495,6 +495,31 @@ static void test_copy(void **state)
 	free(buf);
 }
 
+/* Read-only memory is not for a device to write, nor for the kernel. */
+
+static void test_read_only(void **state)
+{
+	char *addr = anon(MIB, RW);
+	struct pt_map map = { .len = MIB };
+	int fd = driver_open();
+
+	(void)state;
+	assert_int_equal(driver_add(fd, addr, MIB, PT_LONGTERM), 0);
+	assert_int_equal(driver_map(fd, &map), 0);
+	map.flags = PT_WRITE;
+	assert_int_equal(driver_map(fd, &map), EACCES);
+	/* a part of it is enough */
+	assert_int_equal(driver_add(fd, addr, MIB, PT_LONGTERM | PT_WRITE), 0);
+	assert_int_equal(driver_map(fd, &map), EACCES);
+	driver_unpin(fd, 0);
+	/* and an empty list is not */
+	assert_int_equal(driver_add(fd, addr, MIB, PT_LONGTERM | PT_WRITE), 0);
+	assert_int_equal(driver_map(fd, &map), 0);
+	driver_unpin(fd, PT_DIRTY);
+	close(fd);
+	release(addr, MIB);
+}
+
 /* Another process */
 
 struct other {
@@ -620,6 +645,7 @@ static const struct CMUnitTest others[] = {
 	fixture_test(test_append_fails),
 	fixture_test(test_dirty),
 	fixture_test(test_copy),
+	fixture_test(test_read_only),
 	fixture_test(test_remote),
 	fixture_test(test_remote_self),
 };

@@ -231,19 +231,38 @@ static void map_stop(struct phyr_user *user)
 {
 }
 
+/* The kernel does not write to a read-only list either; nor here, to one that it could. */
+static u32 check_write(const struct mapping *m)
+{
+	struct phyr_access *access = phyr_access_get(m->list);
+	u32 line = 0;
+	char byte;
+
+	if (IS_ERR(access))
+		return 0;
+	if (phyr_access_copy(access, m->offset, &byte, 1, false))
+		line = __LINE__;
+	if (phyr_list_read_only(m->list) &&
+	    phyr_access_copy(access, m->offset, &byte, 1, true) != -EACCES)
+		line = __LINE__;
+	phyr_access_put(access);
+	return line;
+}
+
 static void map_into(struct mapping *m, struct pt_map *map)
 {
 	struct phyr_user stop = { .revoke = map_stop };
+	enum dma_data_direction dir = DMA_BIDIRECTIONAL;
 
-	map->error = -sg_phyrs_map(m->sg, m->dev, m->list, m->offset, m->len,
-				   DMA_BIDIRECTIONAL, 0, &stop);
+	if (phyr_list_read_only(m->list) && !(map->flags & PT_WRITE))
+		dir = DMA_TO_DEVICE;
+	map->error = -sg_phyrs_map(m->sg, m->dev, m->list, m->offset, m->len, dir, 0, &stop);
 	if (map->error) {
 		map->line = sg_phyrs_nr(m->sg) ? __LINE__ : 0;
 		return;
 	}
-	map->line = check_all(m, map);
-	if (sg_phyrs_map(m->sg, m->dev, m->list, m->offset, m->len, DMA_BIDIRECTIONAL, 0,
-			 &stop) != -EBUSY)
+	map->line = check_all(m, map) ?: check_write(m);
+	if (sg_phyrs_map(m->sg, m->dev, m->list, m->offset, m->len, dir, 0, &stop) != -EBUSY)
 		map->line = __LINE__;
 	sg_phyrs_unmap(m->sg);
 }

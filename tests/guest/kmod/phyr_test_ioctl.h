@@ -84,7 +84,7 @@ struct pt_copy {
  * struct pt_map - PT_IOC_MAP: map a slice for the edu device, check, and unmap
  * @offset: first byte; 0 with PT_ARRAY
  * @len: how many; not used with PT_ARRAY
- * @flags: PT_ARRAY, PT_PLATFORM
+ * @flags: PT_ARRAY, PT_PLATFORM; PT_WRITE: the device writes, even if the list is read-only
  * @max_seg: longest segment that the device takes meanwhile; 0 as it is
  * @boundary: mask that no segment crosses; 0 as it is
  * @error: out: 0, or the errno of sg_map_phyrs() or sg_phyrs_to_sgtable()
