@@ -18,6 +18,10 @@ static inline bool phyr_kind_is_device(enum phyr_kind kind)
 	return kind == PHYR_MMIO || kind == PHYR_P2P;
 }
 
+/* account.c */
+int phyr_account(struct phyr_account *account, unsigned long pages);
+void phyr_unaccount(struct phyr_account *account);
+
 /* leaf.c */
 
 /**

@@ -36,9 +36,7 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/scatterlist.h>
-#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
-#include <linux/sched/user.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
@@ -52,8 +50,7 @@ struct phyr_region {
 	struct phyr_list list;
 	struct dma_buf *dmabuf;
 	struct inode *inode;		/* of its file, held: the file may go before */
-	struct mm_struct *mm;		/* whose memory it counts as; NULL if imported */
-	struct user_struct *locked_user;	/* and which user's, if anybody's */
+	struct phyr_account account;	/* nothing is counted here if imported */
 	struct phyr_source source;	/* without a dma-buf if not */
 	unsigned long pages;
 	unsigned int in_page;		/* offset of the first byte in its page */
@@ -82,59 +79,13 @@ static u64 nr_regions, nr_pages;
 static DEFINE_MUTEX(regions_lock);
 
 /*
- * Accounting: pages of RLIMIT_MEMLOCK.  They count as the process's, as RDMA has it,
- * and as the user's, as io_uring has it: a region may outlive the process.
+ * Importers and mappings deal in pages, and the rest of a page belongs to others.  So a
+ * region of whole pages only can be attached to or mapped; drivers that take it as a
+ * list (phyr_region_list()) keep to the byte.
  */
-
-static unsigned long memlock_pages(void)
+static bool region_whole_pages(const struct phyr_region *region)
 {
-	return rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
-}
-
-static int region_account_user(struct phyr_region *region)
-{
-	struct user_struct *user = current_user();
-	unsigned long total = atomic_long_add_return(region->pages, &user->locked_vm);
-
-	if (total > memlock_pages()) {
-		atomic_long_sub(region->pages, &user->locked_vm);
-		return capable(CAP_IPC_LOCK) ? 0 : -ENOMEM;
-	}
-	region->locked_user = get_uid(user);
-	return 0;
-}
-
-static void region_unaccount_user(struct phyr_region *region)
-{
-	if (!region->locked_user)
-		return;
-	atomic_long_sub(region->pages, &region->locked_user->locked_vm);
-	free_uid(region->locked_user);
-}
-
-static int region_account(struct phyr_region *region)
-{
-	u64 total = atomic64_add_return(region->pages, &current->mm->pinned_vm);
-	int ret;
-
-	if (total > memlock_pages() && !capable(CAP_IPC_LOCK))
-		ret = -ENOMEM;
-	else
-		ret = region_account_user(region);
-	if (ret) {
-		atomic64_sub(region->pages, &current->mm->pinned_vm);
-		return ret;
-	}
-	region->mm = current->mm;
-	mmgrab(region->mm);
-	return 0;
-}
-
-static void region_unaccount(struct phyr_region *region)
-{
-	region_unaccount_user(region);
-	atomic64_sub(region->pages, &region->mm->pinned_vm);
-	mmdrop(region->mm);
+	return !region->in_page && PAGE_ALIGNED(phyr_list_len(&region->list));
 }
 
 /* Importers */
@@ -328,10 +279,18 @@ static const struct vm_operations_struct region_vm_ops = {
 	.fault = region_fault,
 };
 
-/* A region of whole pages only: the rest of a page may be somebody else's. */
-static bool region_whole_pages(const struct phyr_region *region)
+/*
+ * VFIO's type1 driver takes from a VM_PFNMAP mapping what has no page, or a reserved one
+ * as devdax has, and programs an IOMMU with it: without a pin, and without being notified
+ * when it is revoked.  VM_IO keeps it and GUP out, and with VM_MIXEDMAP entries are just
+ * as special (the architecture marks them, and nothing counts their pages).
+ */
+static vm_flags_t region_vm_flags(const struct phyr_region *region)
 {
-	return !region->in_page && PAGE_ALIGNED(phyr_list_len(&region->list));
+	BUILD_BUG_ON(!IS_ENABLED(CONFIG_ARCH_HAS_PTE_SPECIAL));
+	if (phyr_list_kinds(&region->list) & ~BIT(PHYR_RAM))
+		return VM_IO | VM_MIXEDMAP | VM_DONTEXPAND | VM_DONTDUMP;
+	return VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP;
 }
 
 static int region_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
@@ -429,7 +388,7 @@ static void region_free(struct phyr_region *region)
 		phyr_source_put(&region->source, &region->list);
 	} else {
 		unpin_user_phyr_list(&region->list, region->write);
-		region_unaccount(region);
+		phyr_unaccount(&region->account);
 	}
 	kfree(region);
 }
@@ -533,11 +492,13 @@ static struct phyr_region *region_new_pinned(unsigned long addr, size_t len, boo
 		return ERR_PTR(-EINVAL);
 	if (addr + len < addr || PAGE_ALIGN(addr + len) < addr)
 		return ERR_PTR(-EOVERFLOW);
+	if (len > TASK_SIZE)
+		return ERR_PTR(-EFAULT);
 	region = region_new(write);
 	if (!region)
 		return ERR_PTR(-ENOMEM);
 	region_measure(region, addr, len);
-	ret = region_account(region);
+	ret = phyr_account(&region->account, region->pages);
 	if (ret) {
 		kfree(region);
 		return ERR_PTR(ret);

@@ -83,15 +83,10 @@ static void umem_hold(struct phyr_umem *pu)
 /* As ib_umem counts: against RLIMIT_MEMLOCK, in the mm that registers. */
 static int umem_account(struct ib_umem *umem)
 {
-	unsigned long limit = rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
-	unsigned long pages = ib_umem_num_pages(umem);
-	u64 total;
+	int ret = phyr_account_mm(ib_umem_num_pages(umem));
 
-	total = atomic64_add_return(pages, &current->mm->pinned_vm);
-	if (total > limit && !capable(CAP_IPC_LOCK)) {
-		atomic64_sub(pages, &current->mm->pinned_vm);
-		return -ENOMEM;
-	}
+	if (ret)
+		return ret;
 	umem->owning_mm = current->mm;
 	mmgrab(umem->owning_mm);
 	return 0;

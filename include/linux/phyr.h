@@ -19,6 +19,7 @@ struct dma_buf;
 struct dma_buf_attachment;
 struct mm_struct;
 struct sg_table;
+struct user_struct;
 
 /* Pinning: kernel/pin.c */
 
@@ -67,7 +68,23 @@ void phyr_region_put(struct phyr_region *region);
 const struct phyr_list *phyr_region_list(const struct phyr_region *region);
 bool phyr_region_writable(const struct phyr_region *region);
 
-/* Somebody else's dma-buf: kernel/import.c */
+/* RLIMIT_MEMLOCK: kernel/account.c */
+
+/**
+ * struct phyr_account - pinned pages, and whose limit they count against
+ * @mm: the process's memory, held; NULL if nothing is counted
+ * @user: its user, held; NULL if they do not count for the user
+ * @pages: how many
+ */
+struct phyr_account {
+	struct mm_struct *mm;
+	struct user_struct *user;
+	unsigned long pages;
+};
+
+int phyr_account_mm(unsigned long pages);
+
+/* A foreign dma-buf: kernel/import.c */
 
 /**
  * struct phyr_dmabuf_map - a dma-buf that is held in place and mapped for the kernel

@@ -5,7 +5,9 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -145,6 +147,43 @@ static void memlock_root_child(void *arg)
 	must(fixture_status("VmPin:") == 2048);
 }
 
+/*
+ * A pin that fails over the limit is not counted, not even for a moment: it must not
+ * make others fail.  One beyond the address space is not even asked about.
+ */
+static atomic_bool absurd_stop;
+
+static void *absurd_main(void *arg)
+{
+	unsigned int nr = 0;
+
+	while (!absurd_stop) {
+		must(phyr_pin(dev, arg, 1ull << 46, 0) == -ENOMEM);
+		must(phyr_pin(dev, arg, 1ull << 50, 0) == -EFAULT);
+		nr++;
+	}
+	must(nr);
+	return NULL;
+}
+
+static void memlock_absurd_child(void *arg)
+{
+	pthread_t thread;
+	int region;
+
+	set_memlock(MIB);
+	become_nobody();
+	must(!pthread_create(&thread, NULL, absurd_main, arg));
+	for (unsigned int i = 0; i < 5000; i++) {
+		region = phyr_pin(dev, arg, PAGE, 0);
+		must(region >= 0);
+		close(region);
+	}
+	absurd_stop = true;
+	must(!pthread_join(thread, NULL));
+	must(fixture_status("VmPin:") == 0);
+}
+
 static void test_memlock(void **state)
 {
 	char *addr = anon(2 * MIB, RW);
@@ -155,6 +194,7 @@ static void test_memlock(void **state)
 	child_run(memlock_shared_child, addr);
 	child_run(memlock_user_child, addr);
 	child_run(memlock_root_child, addr);
+	child_run(memlock_absurd_child, addr);
 	release(addr, 2 * MIB);
 }
 
