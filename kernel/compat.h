@@ -121,6 +121,17 @@ static inline void dma_unmap_phys(struct device *dev, dma_addr_t addr, size_t si
 }
 #endif
 
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 3, 0)
+static inline void phyr_invalidate_nothing(struct dma_buf_attachment *attach)
+{
+}
+
+/* Older kernels warn of a dynamic importer without the callback. */
+#define DMA_BUF_NOT_REVOCABLE	.invalidate_mappings = phyr_invalidate_nothing,
+#else
+#define DMA_BUF_NOT_REVOCABLE
+#endif
+
 #if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
 /* An importer's callback, and what calls it, by their newer names. */
 #define invalidate_mappings		move_notify

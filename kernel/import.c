@@ -28,24 +28,29 @@
 
 /* Held in place */
 
-/* What is pinned does not move. */
-static void hold_invalidate(struct dma_buf_attachment *attach)
-{
-}
-
+/*
+ * What is pinned does not move, and this importer could not stop using it.  An exporter
+ * takes one that has invalidate_mappings() to be revocable, so there is none where the
+ * core does without.
+ */
 static const struct dma_buf_attach_ops hold_ops = {
-	.invalidate_mappings = hold_invalidate,
+	DMA_BUF_NOT_REVOCABLE
 };
 
 /*
  * An exporter that can move its buffer has pin(); any other one keeps it where it is
  * while it is attached.
  */
+static bool is_movable(const struct dma_buf *dmabuf)
+{
+	return dmabuf->ops->pin;
+}
+
 static struct dma_buf_attachment *hold_attach(struct dma_buf *dmabuf)
 {
 	struct device *dev = phyr_chardev_device();
 
-	if (dmabuf->ops->pin)
+	if (is_movable(dmabuf))
 		return dma_buf_dynamic_attach(dmabuf, dev, &hold_ops, NULL);
 	return dma_buf_attach(dmabuf, dev);
 }
@@ -79,27 +84,39 @@ unpin:
  * @dm: filled in; the mapping is @dm->map, which may be of I/O memory
  * @dmabuf: the dma-buf; the caller keeps a reference to it until it is unmapped
  *
+ * If its exporter could move it, it is pinned, and all of it counts against
+ * RLIMIT_MEMLOCK of the current process.
+ *
  * Context: process, may sleep; takes the reservation lock of @dmabuf.
  * Return: 0, for phyr_dmabuf_unmap(); -EOPNOTSUPP for one whose exporter has no
  * mapping for the kernel, or a wrong one (udmabuf of huge pages before Linux
- * 6.16); -ENOMEM; whatever the exporter refuses with.
+ * 6.16); -ENOMEM, over RLIMIT_MEMLOCK too; whatever the exporter refuses with.
  */
 int phyr_dmabuf_map(struct phyr_dmabuf_map *dm, struct dma_buf *dmabuf)
 {
+	unsigned long pins = is_movable(dmabuf) ? PFN_UP(dmabuf->size) : 0;
 	int ret;
 
-	iosys_map_clear(&dm->map);
+	*dm = (struct phyr_dmabuf_map) { 0 };
 	/* dma-buf says -EINVAL where there is none, and warns when it cannot be had */
 	if (!dmabuf->ops->vmap)
 		return -EOPNOTSUPP;
+	ret = pins ? phyr_account(&dm->account, pins) : 0;
+	if (ret)
+		return ret;
 	dm->attach = hold_attach(dmabuf);
-	if (IS_ERR(dm->attach))
-		return PTR_ERR(dm->attach);
+	if (IS_ERR(dm->attach)) {
+		ret = PTR_ERR(dm->attach);
+		goto unaccount;
+	}
 	dma_resv_lock(dmabuf->resv, NULL);
 	ret = hold_map(dm);
 	dma_resv_unlock(dmabuf->resv);
-	if (ret)
-		dma_buf_detach(dmabuf, dm->attach);
+	if (!ret)
+		return 0;
+	dma_buf_detach(dmabuf, dm->attach);
+unaccount:
+	phyr_unaccount(&dm->account);
 	return ret;
 }
 EXPORT_SYMBOL_GPL(phyr_dmabuf_map);
@@ -120,6 +137,7 @@ void phyr_dmabuf_unmap(struct phyr_dmabuf_map *dm)
 		dma_buf_unpin(dm->attach);
 	dma_resv_unlock(dmabuf->resv);
 	dma_buf_detach(dmabuf, dm->attach);
+	phyr_unaccount(&dm->account);
 	iosys_map_clear(&dm->map);
 }
 EXPORT_SYMBOL_GPL(phyr_dmabuf_unmap);
@@ -232,7 +250,7 @@ int phyr_source_get(struct phyr_source *source, struct phyr_list *list, struct d
 {
 	int ret;
 
-	iosys_map_clear(&source->mapped.map);
+	source->mapped = (struct phyr_dmabuf_map) { 0 };
 	source->dmabuf = dmabuf;
 	source->offset = offset;
 	if (from)

@@ -396,7 +396,7 @@ static void region_free(struct phyr_region *region)
 /* Pages that are pinned for it. */
 static unsigned long region_pins(const struct phyr_region *region)
 {
-	return region_imported(region) ? 0 : region->pages;
+	return region_imported(region) ? region->source.mapped.account.pages : region->pages;
 }
 
 /* A region that a descriptor may lead to. */
@@ -643,9 +643,10 @@ static struct dma_buf *region_import(struct dma_buf *source, u64 offset, u64 len
  * @len: its length in bytes, 0 for all that comes after @offset
  * @write: may it be written through the region
  *
- * Nothing is counted against RLIMIT_MEMLOCK: whoever exported the memory answers
- * for it, however many regions are made of it; the list is charged to the caller's
- * memory cgroup.  No privilege is asked for either: whoever has the descriptor may
+ * A dma-buf that its exporter could move is pinned, and all of it counts against
+ * RLIMIT_MEMLOCK as what phyr_region_pin() pins does.  Anything else does not: its
+ * exporter has allocated it, and accounts for it, however many regions are made of
+ * it; the list is charged to the caller's memory cgroup.  No privilege is asked for either: whoever has the descriptor may
  * give it to any driver, which maps it for its device or for the kernel and so
  * keeps it in place; a region does no more than that.  Its physical addresses are
  * shown only to who may see those of other regions.

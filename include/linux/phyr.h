@@ -90,10 +90,12 @@ int phyr_account_mm(unsigned long pages);
  * struct phyr_dmabuf_map - a dma-buf that is held in place and mapped for the kernel
  * @attach: what holds it
  * @map: the mapping of all of it
+ * @account: its pages, if holding it is pinning it
  */
 struct phyr_dmabuf_map {
 	struct dma_buf_attachment *attach;
 	struct iosys_map map;
+	struct phyr_account account;
 };
 
 int phyr_dmabuf_map(struct phyr_dmabuf_map *dm, struct dma_buf *dmabuf);

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 
 #include "common/driver.h"
@@ -243,10 +244,22 @@ static void test_slices(void **state)
  * A mapping does not keep every exporter's buffer where it is: it is attached as well,
  * and pinned if it can be moved.
  */
+static bool may_be_static(void)
+{
+	unsigned int major, minor;
+	struct utsname name;
+
+	assert_return_code(uname(&name), errno);
+	assert_int_equal(sscanf(name.release, "%u.%u", &major, &minor), 2);
+	return major > 7 || (major == 7 && minor >= 3);
+}
+
 static void check_held(int driver, int buf, unsigned int pinned, unsigned int nr)
 {
 	struct pt_dmabuf state = driver_export_state(driver, buf);
 
+	/* An importer that could not stop does not say that it can, where it need not. */
+	assert_int_equal(state.revocable, pinned && !may_be_static() ? nr : 0);
 	assert_int_equal(state.attached, nr);
 	assert_int_equal(state.pinned, pinned * nr);
 	assert_int_equal(state.mapped, nr != 0);
@@ -355,6 +368,42 @@ static void import_as_nobody(void *arg)
 	must(region >= 0);
 	must(fixture_status("VmPin:") == 0);
 	must(phyr_ranges(dev, region, 0, &range, 1) == -EPERM);
+}
+
+/* What has to be pinned counts, all of it, though only a page is imported. */
+static void import_movable_as_nobody(void *arg)
+{
+	const struct rlimit limit = { SIZE, SIZE }, less = { SIZE - PAGE, SIZE - PAGE };
+	int region, buf = *(int *)arg;
+
+	must(!setrlimit(RLIMIT_MEMLOCK, &limit));
+	become_nobody();
+	region = phyr_import(dev, buf, PAGE, PAGE, 0);
+	must(region >= 0);
+	must(fixture_status("VmPin:") == SIZE / 1024);
+	must(phyr_import(dev, buf, 0, 0, 0) == -ENOMEM);
+	must(fixture_status("VmPin:") == SIZE / 1024);
+	must(phyr_import(dev, region, 0, 0, 0) == -ENOMEM);
+	close(region);
+	must(fixture_status("VmPin:") == 0);
+	must(!setrlimit(RLIMIT_MEMLOCK, &less));
+	must(phyr_import(dev, buf, PAGE, PAGE, 0) == -ENOMEM);
+	must(fixture_status("VmPin:") == 0);
+}
+
+static void test_movable_counts(void **state)
+{
+	int driver = driver_open(), buf = driver_export(driver, SIZE, PT_MOVABLE), region;
+
+	(void)state;
+	child_run(import_movable_as_nobody, &buf);
+	assert_int_equal(driver_export_state(driver, buf).pinned, 0);
+	region = import(buf, 0, 0, 0);
+	assert_int_equal(info().pinned_pages, SIZE / PAGE);
+	close(region);
+	assert_int_equal(info().pinned_pages, 0);
+	close(buf);
+	close(driver);
 }
 
 static void test_unprivileged(void **state)
@@ -819,6 +868,7 @@ int main(void)
 		fixture_test(test_mapping_of_slices),
 		fixture_test(test_source_closed),
 		fixture_test(test_unprivileged),
+		fixture_test(test_movable_counts),
 		fixture_test(test_regions_file),
 		fixture_test(test_heap),
 		fixture_test(test_vgem),

@@ -22,15 +22,22 @@
 struct export {
 	void *memory;
 	unsigned int attached;
+	unsigned int revocable;		/* of those: has a callback to be notified by */
 	unsigned int pinned;
 	unsigned int mapped;		/* for the kernel */
 };
+
+static bool is_revocable(const struct dma_buf_attachment *attach)
+{
+	return attach->importer_ops && attach->importer_ops->invalidate_mappings;
+}
 
 static int export_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 {
 	struct export *export = dmabuf->priv;
 
 	export->attached++;
+	export->revocable += is_revocable(attach);
 	return 0;
 }
 
@@ -39,6 +46,7 @@ static void export_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *att
 	struct export *export = dmabuf->priv;
 
 	export->attached--;
+	export->revocable -= is_revocable(attach);
 }
 
 static int export_pin(struct dma_buf_attachment *attach)
@@ -156,6 +164,7 @@ int pt_export_state(struct pt_dmabuf *arg)
 		return -EINVAL;
 	}
 	arg->attached = export->attached;
+	arg->revocable = export->revocable;
 	arg->pinned = export->pinned;
 	arg->mapped = export->mapped;
 	dma_buf_put(dmabuf);

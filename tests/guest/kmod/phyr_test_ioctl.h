@@ -145,7 +145,7 @@ struct pt_build {
  * @attached: PT_IOC_STATE: out: how many importers the exporter knows of
  * @pinned: PT_IOC_STATE: out: how many have pinned its buffer
  * @mapped: PT_IOC_STATE: out: how often the kernel has mapped it
- * @reserved: not used
+ * @revocable: PT_IOC_STATE: out: how many importers have a callback to be notified by
  *
  * PT_IOC_ATTACH maps it for edu, as an importer that lets go a fifth of a second after
  * it was told to; until PT_IOC_DETACH, or until the file is closed.
@@ -157,7 +157,7 @@ struct pt_dmabuf {
 	__u32 attached;
 	__u32 pinned;
 	__u32 mapped;
-	__u32 reserved;
+	__u32 revocable;
 };
 
 #define PT_IOC_ARRAY	_IOWR(0xF2, 0, struct pt_pin)
