@@ -94,6 +94,8 @@ static int region_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *atta
 {
 	struct phyr_region *region = dmabuf->priv;
 
+	if (!region_whole_pages(region))
+		return -EINVAL;
 	if (!(phyr_list_kinds(&region->list) & BIT(PHYR_MMIO)))
 		return 0;
 	if (!attach->peer2peer || !attach->importer_ops->invalidate_mappings)
