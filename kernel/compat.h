@@ -10,6 +10,9 @@
 #include <linux/dma-mapping.h>
 #include <linux/iosys-map.h>
 #include <linux/mm.h>
+#if __has_include(<linux/pfn_t.h>)
+#include <linux/pfn_t.h>
+#endif
 #include <linux/string.h>
 #include <linux/version.h>
 #include <linux/vmstat.h>
@@ -97,6 +100,17 @@ static inline bool dma_buf_vmap_is_right(const struct dma_buf *dmabuf, const str
 {
 	return true;
 }
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
+/* Page frames had a type of their own there. */
+static inline vm_fault_t phyr_insert_mixed(struct vm_area_struct *vma, unsigned long addr,
+					   unsigned long pfn)
+{
+	return vmf_insert_mixed(vma, addr, __pfn_to_pfn_t(pfn, 0));
+}
+
+#define vmf_insert_mixed	phyr_insert_mixed
 #endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0)

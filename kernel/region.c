@@ -237,7 +237,8 @@ static pgprot_t region_prot(const struct phyr_region *region, u64 offset, pgprot
 static vm_fault_t region_insert(const struct phyr_region *region, struct vm_fault *vmf)
 {
 	u64 offset = (u64)vmf->pgoff << PAGE_SHIFT;
-	pgprot_t prot = vmf->vma->vm_page_prot;
+	struct vm_area_struct *vma = vmf->vma;
+	pgprot_t prot = vma->vm_page_prot;
 	enum phyr_kind kind;
 	struct phyr phyr;
 
@@ -245,7 +246,9 @@ static vm_fault_t region_insert(const struct phyr_region *region, struct vm_faul
 		return VM_FAULT_SIGBUS;
 	if (kind == PHYR_MMIO)
 		prot = region_prot(region, offset, prot);
-	return vmf_insert_pfn_prot(vmf->vma, vmf->address, PHYS_PFN(phyr.addr), prot);
+	else if (vma->vm_flags & VM_MIXEDMAP)
+		return vmf_insert_mixed(vma, vmf->address, PHYS_PFN(phyr.addr));
+	return vmf_insert_pfn_prot(vma, vmf->address, PHYS_PFN(phyr.addr), prot);
 }
 
 static vm_fault_t region_fault(struct vm_fault *vmf)
@@ -308,7 +311,7 @@ static int region_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 			return -EACCES;
 		vm_flags_clear(vma, VM_MAYWRITE);
 	}
-	vm_flags_set(vma, VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
+	vm_flags_set(vma, region_vm_flags(region));
 	vma->vm_private_data = region;
 	vma->vm_ops = &region_vm_ops;
 	region_vm_open(vma);
