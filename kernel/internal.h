@@ -44,8 +44,21 @@ void phyr_leaf_runs(struct mm_struct *mm, unsigned long addr, unsigned long max,
 /* pfnmap.c */
 long phyr_pfnmap_span(struct mm_struct *mm, unsigned long addr, unsigned long max,
 		      unsigned int gup_flags);
+
+/**
+ * struct phyr_pfnmap - where a page-less mapping leads
+ * @pfn: the first page frame
+ * @prot: how it is mapped
+ * @pci: it maps BARs, and stays when the device is removed
+ */
+struct phyr_pfnmap {
+	unsigned long pfn;
+	pgprot_t prot;
+	bool pci;
+};
+
 long phyr_pfnmap_run(struct mm_struct *mm, unsigned long addr, unsigned long max,
-		     unsigned int gup_flags, unsigned long *pfn, pgprot_t *prot);
+		     unsigned int gup_flags, struct phyr_pfnmap *map);
 
 /* watch.c */
 
@@ -66,6 +79,7 @@ void phyr_watch_exit(void);
 int phyr_watch_mapping(struct phyr_list *list, struct mm_struct *mm, unsigned long addr,
 		       unsigned long len);
 void phyr_watch_note(struct phyr_list *list, phys_addr_t addr, size_t len, pgprot_t prot);
+int phyr_watch_commit(struct phyr_list *list);
 void phyr_watch_cut(struct phyr_list *list, u64 offset);
 enum phyr_caching phyr_watch_caching(const struct phyr_list *list, u64 offset);
 
@@ -75,6 +89,7 @@ void phyr_dma_exit(void);
 
 /* p2p.c */
 bool phyr_p2p_owns(struct pci_dev *pdev, phys_addr_t first, phys_addr_t last);
+bool phyr_p2p_present(phys_addr_t first, phys_addr_t last);
 int phyr_p2p_check(struct device *dev, const struct phyr_list *list, u64 offset, u64 len);
 
 /* import.c */

@@ -43,6 +43,27 @@ bool phyr_p2p_owns(struct pci_dev *pdev, phys_addr_t first, phys_addr_t last)
 	return false;
 }
 
+/**
+ * phyr_p2p_present - is some memory in a BAR of a device that is there
+ * @first: physical address of the first byte
+ * @last: and of the last one
+ *
+ * Context: process, may sleep.
+ * Return: false if there is no such device, or it is being removed.
+ */
+bool phyr_p2p_present(phys_addr_t first, phys_addr_t last)
+{
+	struct pci_dev *pdev = NULL;
+
+	for_each_pci_dev(pdev) {
+		if (phyr_p2p_owns(pdev, first, last)) {
+			pci_dev_put(pdev);
+			return true;
+		}
+	}
+	return false;
+}
+
 static bool reaches(struct device *dev, struct pci_dev *provider)
 {
 	return &provider->dev == dev ||

@@ -3,10 +3,12 @@
  * Mappings of memory without a struct page: PCI BARs, hidden memory.
  *
  * There is no reference to take on such memory, so nothing here pins: it says
- * where a mapping leads.  Whoever keeps the answer has to watch the mapping, see
- * watch.c.  Only an administrator may have it, see may_pfnmap().
+ * where a mapping leads.  A caller that keeps the answer has to watch the mapping, see
+ * watch.c.  The caller of the pin decides whether such memory may be pinned at all.
  */
 #include <linux/capability.h>
+#include <linux/cred.h>
+#include <linux/export.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
 #include <linux/mm.h>
@@ -26,10 +28,21 @@ module_param(allow_pfnmap, bool, 0600);
 MODULE_PARM_DESC(allow_pfnmap,
 		 "let users without CAP_SYS_RAWIO pin mappings of memory without a struct page");
 
-static bool may_pfnmap(void)
+/**
+ * phyr_may_pin_pfnmap - may the current process pin memory without a struct page
+ *
+ * For a driver that pins on behalf of the process that calls it, and gives
+ * PHYR_FOLL_PFNMAP if this allows it.  A kernel thread passes always, so one that pins
+ * for a process asks where the process called.
+ *
+ * Context: process.
+ * Return: true with CAP_SYS_RAWIO, or if the administrator has set allow_pfnmap.
+ */
+bool phyr_may_pin_pfnmap(void)
 {
-	return READ_ONCE(allow_pfnmap) || capable(CAP_SYS_RAWIO);
+	return READ_ONCE(allow_pfnmap) || ns_capable_noaudit(&init_user_ns, CAP_SYS_RAWIO);
 }
+EXPORT_SYMBOL_GPL(phyr_may_pin_pfnmap);
 
 /* The first page frame after @pfn about which pfn_valid() may say something else. */
 static unsigned long next_pfn(unsigned long pfn)
@@ -60,8 +73,7 @@ static unsigned long pageless(unsigned long pfn, unsigned long nr)
 
 /* Asks about @addr while the entry is locked; -EFAULT if it is not mapped. */
 static long pfnmap_look(struct vm_area_struct *vma, unsigned long addr,
-			unsigned long max, bool write, unsigned long *pfn,
-			pgprot_t *prot)
+			unsigned long max, bool write, struct phyr_pfnmap *map)
 {
 	struct follow_pfnmap_args args = { .vma = vma, .address = addr };
 	struct phyr_leaf_run run;
@@ -74,8 +86,8 @@ static long pfnmap_look(struct vm_area_struct *vma, unsigned long addr,
 	} else if (!pageless(args.pfn, 1)) {
 		nr = -EOPNOTSUPP;
 	} else {
-		*pfn = args.pfn;
-		*prot = args.pgprot;
+		map->pfn = args.pfn;
+		map->prot = args.pgprot;
 		phyr_leaf_runs(vma->vm_mm, addr, max, &run, 1);
 		nr = 1;
 		if (run.nr && run.pfn == args.pfn)
@@ -115,15 +127,26 @@ static bool owner_moves_it(const struct vm_area_struct *vma)
 	       (imajor(inode) == DRM_MAJOR || imajor(inode) == ACCEL_MAJOR);
 }
 
+/*
+ * Sysfs and procfs map the BARs of PCI devices, and leave the mappings where they are when
+ * a device is removed.
+ */
+static bool is_pci_file(const struct vm_area_struct *vma)
+{
+	unsigned long magic = vma->vm_file ? file_inode(vma->vm_file)->i_sb->s_magic : 0;
+
+	return magic == SYSFS_MAGIC || magic == PROC_SUPER_MAGIC;
+}
+
 /* The mapping at @addr, if the caller may have what is behind it. */
 static struct vm_area_struct *pfnmap_allowed(struct mm_struct *mm, unsigned long addr,
-					     bool write)
+					     unsigned int gup_flags)
 {
-	struct vm_area_struct *vma = pfnmap_vma(mm, addr, write);
+	struct vm_area_struct *vma = pfnmap_vma(mm, addr, gup_flags & FOLL_WRITE);
 
 	if (!vma)
 		return ERR_PTR(-EFAULT);
-	if (!may_pfnmap())
+	if (!(gup_flags & PHYR_FOLL_PFNMAP))
 		return ERR_PTR(-EPERM);
 	return owner_moves_it(vma) ? ERR_PTR(-EOPNOTSUPP) : vma;
 }
@@ -133,7 +156,7 @@ static struct vm_area_struct *pfnmap_allowed(struct mm_struct *mm, unsigned long
  * @mm: whose mapping
  * @addr: the page to begin at
  * @max: pages to look at, at most
- * @gup_flags: FOLL_WRITE if it is to be written
+ * @gup_flags: PHYR_FOLL_PFNMAP; FOLL_WRITE if it is to be written
  *
  * Context: process; takes @mm's mmap_lock, may sleep.
  * Return: pages, at least 1; or an error as phyr_pfnmap_run().
@@ -144,8 +167,9 @@ long phyr_pfnmap_span(struct mm_struct *mm, unsigned long addr, unsigned long ma
 	struct vm_area_struct *vma;
 	long nr;
 
-	mmap_read_lock(mm);
-	vma = pfnmap_allowed(mm, addr, gup_flags & FOLL_WRITE);
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	vma = pfnmap_allowed(mm, addr, gup_flags);
 	if (IS_ERR(vma))
 		nr = PTR_ERR(vma);
 	else
@@ -159,34 +183,35 @@ long phyr_pfnmap_span(struct mm_struct *mm, unsigned long addr, unsigned long ma
  * @mm: whose mapping
  * @addr: the page to begin at
  * @max: pages to look at, at most
- * @gup_flags: FOLL_WRITE if it is to be written
- * @pfn: set to the first page frame
- * @prot: set to how it is mapped
+ * @gup_flags: PHYR_FOLL_PFNMAP; FOLL_WRITE if it is to be written
+ * @map: filled in
  *
  * Faults the mapping in where it is not there yet.
  *
  * Context: process; takes @mm's mmap_lock, may sleep.
  * Return: pages, at least 1; -EFAULT if there is no such mapping or it forbids
- * the access; -EPERM without CAP_SYS_RAWIO, unless the module parameter
- * allow_pfnmap is set; -EOPNOTSUPP if it maps memory with pages after all, or is of a
- * graphics driver or a dma-buf.
+ * the access; -EPERM without PHYR_FOLL_PFNMAP; -EOPNOTSUPP if it maps memory with pages
+ * after all, or is of a graphics driver or a dma-buf; -EINTR if the process is being
+ * killed.
  */
 long phyr_pfnmap_run(struct mm_struct *mm, unsigned long addr, unsigned long max,
-		     unsigned int gup_flags, unsigned long *pfn, pgprot_t *prot)
+		     unsigned int gup_flags, struct phyr_pfnmap *map)
 {
 	bool write = gup_flags & FOLL_WRITE;
 	struct vm_area_struct *vma;
 	long nr;
 	int ret;
 
-	mmap_read_lock(mm);
-	vma = pfnmap_allowed(mm, addr, write);
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	vma = pfnmap_allowed(mm, addr, gup_flags);
 	if (IS_ERR(vma)) {
 		nr = PTR_ERR(vma);
 		goto out;
 	}
 	max = min(max, (vma->vm_end - addr) >> PAGE_SHIFT);
-	nr = pfnmap_look(vma, addr, max, write, pfn, prot);
+	map->pci = is_pci_file(vma);
+	nr = pfnmap_look(vma, addr, max, write, map);
 	if (nr != -EFAULT)
 		goto out;
 
@@ -195,7 +220,7 @@ long phyr_pfnmap_run(struct mm_struct *mm, unsigned long addr, unsigned long max
 		nr = ret;
 		goto out;
 	}
-	nr = pfnmap_look(vma, addr, max, write, pfn, prot);
+	nr = pfnmap_look(vma, addr, max, write, map);
 out:
 	mmap_read_unlock(mm);
 	return nr;

@@ -36,7 +36,8 @@
 #include "internal.h"
 #include "phyr_trace.h"
 
-#define PIN_FLAGS	(FOLL_WRITE | FOLL_LONGTERM | FOLL_PCI_P2PDMA)
+#define GUP_FLAGS	(FOLL_WRITE | FOLL_LONGTERM | FOLL_PCI_P2PDMA)
+#define PIN_FLAGS	(GUP_FLAGS | PHYR_FOLL_PFNMAP)
 /* Pages to ask for at once: a page of pointers, and no more than a subsection. */
 #define PIN_BATCH	min_t(unsigned int, PAGE_SIZE / sizeof(struct page *), SZ_2M / PAGE_SIZE)
 #define PIN_FEW		16
@@ -178,10 +179,10 @@ static void pinner_unlock(struct pinner *p)
 static long gup(struct pinner *p, unsigned long addr, unsigned int nr, struct page **pages)
 {
 	if (!p->remote)
-		return pin_user_pages_fast(addr, nr, p->flags, pages);
+		return pin_user_pages_fast(addr, nr, p->flags & GUP_FLAGS, pages);
 	if (pinner_lock(p))
 		return -EINTR;
-	return pin_user_pages_remote(p->mm, addr, nr, p->flags, pages, &p->locked);
+	return pin_user_pages_remote(p->mm, addr, nr, p->flags & GUP_FLAGS, pages, &p->locked);
 }
 
 /*
@@ -634,8 +635,8 @@ static int pfnmap_watch(struct pinner *p)
 
 static int pin_pfnmap(struct pinner *p)
 {
-	unsigned long pfn, max, start = p->addr & PAGE_MASK;
-	pgprot_t prot;
+	unsigned long max, start = p->addr & PAGE_MASK;
+	struct phyr_pfnmap map;
 	long nr;
 	int ret;
 
@@ -645,12 +646,15 @@ static int pin_pfnmap(struct pinner *p)
 	max = pages_left(p);
 	if (p->sink.list)
 		max = min(max, (p->watched - start) / PAGE_SIZE);
-	nr = phyr_pfnmap_run(p->mm, start, max, p->flags, &pfn, &prot);
+	nr = phyr_pfnmap_run(p->mm, start, max, p->flags, &map);
 	if (nr < 0)
 		return nr;
 	if (p->sink.list)
-		phyr_watch_note(p->sink.list, PFN_PHYS(pfn), nr * PAGE_SIZE, prot);
-	return pin_note(p, pfn, nr, PHYR_MMIO);
+		phyr_watch_note(p->sink.list, PFN_PHYS(map.pfn), nr * PAGE_SIZE, map.prot);
+	/* after that: a device that is removed from now on is found by the watch */
+	if (map.pci && !phyr_p2p_present(PFN_PHYS(map.pfn), PFN_PHYS(map.pfn + nr) - 1))
+		return -ENODEV;
+	return pin_note(p, map.pfn, nr, PHYR_MMIO);
 }
 
 static void pages_free(struct pinner *p)
@@ -726,7 +730,7 @@ static long pin_array(struct mm_struct *mm, bool remote, unsigned long start, si
 		ret = pinner_init(&p, mm, remote, start, len, gup_flags);
 	if (!ret)
 		ret = pin_run(&p);
-	trace_phyr_pin(start, p.addr - p.start, p.sink.nr, gup_flags, ret);
+	trace_phyr_pin(start, p.addr - p.start, p.sink.nr, gup_flags & GUP_FLAGS, ret);
 	if (p.sink.nr)
 		return p.sink.nr;
 	return ret;
@@ -766,9 +770,10 @@ static int pin_list(struct phyr_list *list, struct mm_struct *mm, bool remote,
 	if (offset_in_page(start))	/* its first page has a pin of its own */
 		phyr_list_seal(list);
 	ret = pin_run(&p);
-	if (!ret && phyr_list_revoked(list))
-		ret = -EFAULT;
-	trace_phyr_pin(start, p.addr - p.start, phyr_list_nr(list) - nr, gup_flags, ret);
+	if (!ret && list->watch)
+		ret = phyr_watch_commit(list);
+	trace_phyr_pin(start, p.addr - p.start, phyr_list_nr(list) - nr, gup_flags & GUP_FLAGS,
+		       ret);
 	if (ret) {
 		unpin_list_from(list, before, false);
 		return ret;
@@ -785,7 +790,8 @@ static int pin_list(struct phyr_list *list, struct mm_struct *mm, bool remote,
  * @len: length in bytes, not 0
  * @gup_flags: FOLL_WRITE if it will be written, FOLL_LONGTERM if it stays
  *	pinned for longer than one operation, or else FOLL_PCI_P2PDMA if memory
- *	of a PCI device with pages (pci_p2pdma) is welcome
+ *	of a PCI device with pages (pci_p2pdma) is welcome; PHYR_FOLL_PFNMAP if
+ *	memory without pages is
  * @phyrs: the array
  * @nr: how many it has room for, not 0
  *
@@ -793,7 +799,7 @@ static int pin_list(struct phyr_list *list, struct mm_struct *mm, bool remote,
  * less if the array was full or something was in the way; the caller goes on
  * from there.  The call stops as soon as the last entry is in use, and does
  * not try to make that one longer.  Memory that is not there yet is faulted
- * in.  A mapping without struct pages is resolved for CAP_SYS_RAWIO, but not
+ * in.  A mapping without struct pages is resolved with PHYR_FOLL_PFNMAP, but not
  * held by anything, so not with FOLL_LONGTERM: that takes a list.
  *
  * "Add an interface to gup.c to pin/unpin N phyrs": the proposal of 2022.
@@ -801,9 +807,9 @@ static int pin_list(struct phyr_list *list, struct mm_struct *mm, bool remote,
  * Context: process, may sleep; takes mmap_lock for reading.
  * Return: how many phyrs were filled, at least 1; -EINVAL for a length or @nr
  * of 0, or other flags; -EOVERFLOW for a range past the end of the address
- * space; -EFAULT for a hole or a mapping that forbids the access; -EPERM for a
- * mapping without pages, and -EOPNOTSUPP for one with FOLL_LONGTERM, or of a graphics
- * driver or a dma-buf; -ENOMEM;
+ * space; -EFAULT for a hole or a mapping that forbids the access; for a mapping without
+ * pages -EPERM without PHYR_FOLL_PFNMAP, -EOPNOTSUPP with FOLL_LONGTERM, or if it is of a
+ * graphics driver or a dma-buf, -ENODEV if its PCI device has been removed; -ENOMEM;
  * -EINTR if the process is being killed; whatever else GUP refuses with.
  */
 long pin_user_phyrs(unsigned long start, size_t len, unsigned int gup_flags,
@@ -818,11 +824,12 @@ EXPORT_SYMBOL_GPL(pin_user_phyrs);
  * @mm: its memory; the caller holds a reference from get_task_mm() or mmget()
  * @start: address there of the first byte
  * @len: length in bytes, not 0
- * @gup_flags: FOLL_WRITE, FOLL_LONGTERM
+ * @gup_flags: FOLL_WRITE, FOLL_LONGTERM, PHYR_FOLL_PFNMAP
  * @phyrs: the array
  * @nr: how many it has room for, not 0
  *
- * See pin_user_phyrs().  Whether the caller may do this is for it to know.
+ * See pin_user_phyrs().  Whether this is allowed is for the caller to decide, for memory
+ * without pages too: no capability of the current process is asked for.
  *
  * Context: process, may sleep; takes mmap_lock of @mm for reading.
  * Return: as pin_user_phyrs().
@@ -839,15 +846,17 @@ EXPORT_SYMBOL_GPL(pin_user_phyrs_remote);
  * @list: the list, which may hold something already
  * @start: user address of the first byte; need not be aligned
  * @len: length in bytes, not 0
- * @gup_flags: FOLL_WRITE, FOLL_LONGTERM
+ * @gup_flags: FOLL_WRITE, FOLL_LONGTERM, PHYR_FOLL_PFNMAP
  *
  * All or nothing: on failure the list is as it was, and what had been pinned
- * is let go.
+ * is unpinned.  A list of which any was pinned without FOLL_WRITE is read-only for
+ * sg_map_phyr_list() and phyr_access_copy().
  *
- * A mapping without struct pages is watched, for CAP_SYS_RAWIO.  When it goes,
- * all of the list is revoked: see phyr_list_use().
+ * A mapping without struct pages is watched.  When it is taken away, all of the list
+ * is revoked: see phyr_list_use().
  *
- * Context: process, may sleep; takes mmap_lock for reading.
+ * Context: process, may sleep; takes mmap_lock for reading, and with PHYR_FOLL_PFNMAP for
+ * writing.
  * Return: 0, or an error as pin_user_phyrs(); -ENODEV for a list that has been
  * revoked.
  */
@@ -864,9 +873,9 @@ EXPORT_SYMBOL_GPL(pin_user_phyr_list);
  * @mm: its memory; the caller holds a reference from get_task_mm() or mmget()
  * @start: address there of the first byte
  * @len: length in bytes, not 0
- * @gup_flags: FOLL_WRITE, FOLL_LONGTERM
+ * @gup_flags: FOLL_WRITE, FOLL_LONGTERM, PHYR_FOLL_PFNMAP
  *
- * Context: process, may sleep; takes mmap_lock of @mm for reading.
+ * Context: process, may sleep; takes mmap_lock of @mm as pin_user_phyr_list().
  * Return: 0, or an error as pin_user_phyrs(); all or nothing.
  */
 int pin_user_phyr_list_remote(struct phyr_list *list, struct mm_struct *mm,
@@ -978,11 +987,15 @@ void unpin_user_phyrs(const struct phyr *phyrs, unsigned int nr)
 EXPORT_SYMBOL_GPL(unpin_user_phyrs);
 
 /**
- * unpin_user_phyr_list - let go of everything in a list, and empty it
+ * unpin_user_phyr_list - unpin everything in a list, and empty it
  * @list: the list
  * @make_dirty: whether something wrote to the memory
  *
- * Context: process, may sleep; with @make_dirty takes the lock of each folio.
+ * Context: process, may sleep; with @make_dirty takes the lock of each folio.  For memory
+ * without pages it waits for every invalidation that is under way in the mm that it is
+ * mapped in, whoever's notifier it is for.  So the caller holds no lock that an
+ * invalidation may wait for: mmap_lock, i_mmap_rwsem, a reservation lock of a dma-buf, or
+ * any that a revoke() or another driver's notifier takes.
  */
 void unpin_user_phyr_list(struct phyr_list *list, bool make_dirty)
 {

@@ -562,8 +562,9 @@ struct dma_buf *phyr_region_pin(unsigned long addr, size_t len, bool write, u64 
 	if (IS_ERR(region))
 		return ERR_CAST(region);
 	start = ktime_get_ns();
-	ret = pin_user_phyr_list(&region->list, addr, len,
-				 FOLL_LONGTERM | (write ? FOLL_WRITE : 0));
+	ret = pin_user_phyr_list(&region->list, addr, len, FOLL_LONGTERM |
+				 (write ? FOLL_WRITE : 0) |
+				 (phyr_may_pin_pfnmap() ? PHYR_FOLL_PFNMAP : 0));
 	*pin_ns = ktime_get_ns() - start;
 	if (ret) {
 		region_free(region);
@@ -796,10 +797,11 @@ struct phyr_region *phyr_region_get(int fd)
 EXPORT_SYMBOL_GPL(phyr_region_get);
 
 /**
- * phyr_region_put - let go of a region
+ * phyr_region_put - drop a reference to a region
  * @region: what phyr_region_get() gave
  *
- * Context: process, may sleep: the last one lets go of the memory.
+ * Context: process, may sleep: the last reference unpins the memory, with the rules for
+ * locks of unpin_user_phyr_list().
  */
 void phyr_region_put(struct phyr_region *region)
 {

@@ -63,6 +63,8 @@ struct watch_stretch {
 	u64 offset;			/* in the list, of its first byte */
 	phys_addr_t first, last;	/* everything of it lies between */
 	enum phyr_caching caching;
+	bool pending;			/* being appended: not in the list yet */
+	bool gone;			/* was taken away meanwhile */
 };
 
 /* The CPU's accesses; readers may sleep. */
@@ -125,6 +127,21 @@ static bool event_ends_mapping(enum mmu_notifier_event event)
 	       event == MMU_NOTIFY_RELEASE;
 }
 
+/*
+ * What is still being appended is not in use.  That it goes is an error of the call that
+ * appends; the list stays as it is.
+ */
+static bool stretch_take_back(struct watch_stretch *stretch)
+{
+	bool pending;
+
+	mutex_lock(&stretch->watch->lock);
+	pending = stretch->pending;
+	stretch->gone |= pending;
+	mutex_unlock(&stretch->watch->lock);
+	return pending;
+}
+
 static bool stretch_invalidate(struct mmu_interval_notifier *notifier,
 			       const struct mmu_notifier_range *range, unsigned long seq)
 {
@@ -134,7 +151,8 @@ static bool stretch_invalidate(struct mmu_interval_notifier *notifier,
 		return true;
 	if (!mmu_notifier_range_blockable(range))
 		return false;
-	watch_revoke(stretch->watch);
+	if (!stretch_take_back(stretch))
+		watch_revoke(stretch->watch);
 	return true;
 }
 
@@ -152,8 +170,14 @@ static bool watch_in_bar(struct phyr_watch *watch, struct pci_dev *pdev)
 	if (completion_done(&watch->done))
 		return false;
 	mutex_lock(&watch->lock);
-	list_for_each_entry(stretch, &watch->stretches, entry)
-		found |= phyr_p2p_owns(pdev, stretch->first, stretch->last);
+	list_for_each_entry(stretch, &watch->stretches, entry) {
+		if (!phyr_p2p_owns(pdev, stretch->first, stretch->last))
+			continue;
+		if (stretch->pending)
+			stretch->gone = true;
+		else
+			found = true;
+	}
 	mutex_unlock(&watch->lock);
 	return found;
 }
@@ -188,7 +212,8 @@ static int watch_pci_event(struct notifier_block *nb, unsigned long event, void 
 	struct pci_dev *pdev = to_pci_dev(data);
 	struct phyr_watch *watch;
 
-	if (event != BUS_NOTIFY_DEL_DEVICE)
+	/* Until the second one phyr_p2p_present() finds the device, so it may be pinned. */
+	if (event != BUS_NOTIFY_DEL_DEVICE && event != BUS_NOTIFY_REMOVED_DEVICE)
 		return NOTIFY_DONE;
 	while ((watch = watch_find(pdev))) {
 		watch_revoke(watch);
@@ -233,7 +258,8 @@ static struct phyr_watch *watch_get(struct phyr_list *list)
  * @addr: the page to begin at
  * @len: bytes, all in one mapping
  *
- * To be called before the mapping is looked at: what goes after that is noticed.
+ * To be called before the mapping is looked at: what goes after that is noticed.  Until
+ * phyr_watch_commit() nothing of it is in use, and the list is not revoked for it.
  *
  * Context: process, may sleep; without @mm's mmap_lock.
  * Return: 0, -ENODEV if the list is revoked already, -ENOMEM.
@@ -253,6 +279,7 @@ int phyr_watch_mapping(struct phyr_list *list, struct mm_struct *mm, unsigned lo
 	if (!stretch)
 		return -ENOMEM;
 	stretch->watch = watch;
+	stretch->pending = true;
 	stretch->offset = phyr_list_len(list);
 	stretch->first = ~(phys_addr_t)0;
 	ret = mmu_interval_notifier_insert(&stretch->notifier, mm, addr, len, &stretch_ops);
@@ -296,6 +323,33 @@ void phyr_watch_note(struct phyr_list *list, phys_addr_t addr, size_t len, pgpro
 	stretch->last = max(stretch->last, addr + len - 1);
 	stretch->caching = caching_of(prot);
 	mutex_unlock(&watch->lock);
+}
+
+/**
+ * phyr_watch_commit - what was appended belongs to the list
+ * @list: the list, of which something is watched
+ *
+ * Context: process, may sleep.
+ * Return: 0; -EFAULT if a mapping that was appended is no longer there: the caller cuts
+ * it off; -ENODEV if the list was revoked.
+ */
+int phyr_watch_commit(struct phyr_list *list)
+{
+	struct phyr_watch *watch = list->watch;
+	struct watch_stretch *stretch;
+	int ret = 0;
+
+	mutex_lock(&watch->lock);
+	list_for_each_entry(stretch, &watch->stretches, entry)
+		if (stretch->gone)
+			ret = -EFAULT;
+	if (watch->revoked)
+		ret = -ENODEV;
+	list_for_each_entry(stretch, &watch->stretches, entry)
+		if (!ret)
+			stretch->pending = false;
+	mutex_unlock(&watch->lock);
+	return ret;
 }
 
 static void stretch_remove(struct phyr_watch *watch, struct watch_stretch *stretch)
@@ -426,10 +480,13 @@ EXPORT_SYMBOL_GPL(phyr_list_leave);
  * @user: who is to be told; @user->revoke() is called at most once
  *
  * revoke() has to see to it that nothing uses the memory any more when it
- * returns.  It may sleep, but whoever takes the memory away (munmap(), exit(),
- * the removal of a device) waits for it, holding that program's mmap_lock, so
- * that it must not take.  Nor may it take a lock that is held around
- * phyr_list_unuse() of the same user, which waits for it.
+ * returns.  It may sleep, but its caller is waited for: by munmap(), exit() and
+ * mprotect(), with that program's mmap_lock and, where they split the mapping of a file,
+ * the i_mmap_rwsem of that file (one for all "resourceN" of sysfs and for /dev/mem); and
+ * by the removal of a device.  So revoke() must not take mmap_lock, i_mmap_rwsem of a
+ * file that can be pinned, or any lock that is held while either of them is taken.  Nor
+ * may it take a lock that is held around phyr_list_unuse() of the same user, which waits
+ * for it.
  *
  * Context: process, may sleep.
  * Return: 0, or -ENODEV if the list was revoked.
@@ -482,7 +539,8 @@ int phyr_watch_init(void)
 {
 	int ret;
 
-	watch_wq = alloc_workqueue("phyr", WQ_UNBOUND, 0);
+	/* munmap() and exit wait for it, and so may whoever reclaims memory */
+	watch_wq = alloc_workqueue("phyr", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
 	if (!watch_wq)
 		return -ENOMEM;
 	ret = IS_ENABLED(CONFIG_PCI) ? bus_register_notifier(&pci_bus_type, &watch_pci) : 0;

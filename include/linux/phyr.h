@@ -23,6 +23,14 @@ struct user_struct;
 
 /* Pinning: kernel/pin.c */
 
+/*
+ * Beside FOLL_*: memory without a struct page may be pinned.  GUP never sees it.  A driver
+ * that pins for the process that calls it asks phyr_may_pin_pfnmap().
+ */
+#define PHYR_FOLL_PFNMAP	(1u << 31)
+
+bool phyr_may_pin_pfnmap(void);
+
 long pin_user_phyrs(unsigned long start, size_t len, unsigned int gup_flags,
 		    struct phyr *phyrs, unsigned int nr);
 long pin_user_phyrs_remote(struct mm_struct *mm, unsigned long start, size_t len,

@@ -615,6 +615,10 @@ static void check_self(void)
 	struct phyr_range *ranges;
 	size_t nr;
 
+	/* memory without pages is the caller's decision, not that of who happens to call */
+	assert_int_equal(driver_append(fd, &pin), EPERM);
+	assert_int_equal(pin.done, 0);
+	pin.flags |= PT_PFNMAP;
 	assert_int_equal(driver_append(fd, &pin), 0);
 	check_list(fd, mem.addr + 9, mem.len - 9);
 	assert_int_equal(driver_array(fd, &pin), 0);

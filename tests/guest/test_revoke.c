@@ -5,9 +5,13 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <linux/vfio.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <time.h>
 
@@ -53,6 +57,30 @@ static void check_alive(int region)
 	assert_false(gone_revoked(region));
 	assert_int_equal(gone_mmap_errno(region), 0);
 	assert_int_equal(gone_sync_errno(region), 0);
+}
+
+static void need_vfio(void)
+{
+	if (bar_vfio_missing()) {
+		print_message("# %s\n", bar_vfio_missing());
+		skip();
+	}
+}
+
+struct append {
+	int driver;
+	char *addr;
+	size_t len;
+	int error;
+};
+
+static void *append_main(void *arg)
+{
+	struct append *append = arg;
+
+	append->error = driver_add(append->driver, append->addr, append->len,
+				   PT_WRITE | PT_LONGTERM);
+	return NULL;
 }
 
 /* What ends a mapping, and what does not */
@@ -110,6 +138,168 @@ static void test_gone(void **state)
 	check_gone(go_a_page);
 	check_gone(go_other_mapping);
 	check_gone(go_move);
+}
+
+/*
+ * Splitting a mapping is an event over 2 MiB that looks like taking them away, and what
+ * was pinned there is revoked; whoever works on whole aligned 2 MiB is safe.
+ */
+static char *bar_map_aligned(char **area)
+{
+	char *bar = bar_map(8 * MIB), *to;
+
+	*area = anon(10 * MIB, PROT_NONE);
+	to = *area + 2 * MIB - (uintptr_t)*area % (2 * MIB);
+	assert_ptr_equal(mremap(bar, 8 * MIB, 8 * MIB, MREMAP_MAYMOVE | MREMAP_FIXED, to), to);
+	return to;
+}
+
+static void check_split(size_t at, size_t len, bool revoked)
+{
+	for (int advise = 0; advise < 2; advise++) {
+		char *area, *bar = bar_map_aligned(&area);
+		int region = pin(bar + 2 * MIB, 2 * MIB, PHYR_PIN_WRITE);
+
+		if (advise)
+			assert_return_code(madvise(bar + at, len, MADV_RANDOM), errno);
+		else
+			assert_return_code(mprotect(bar + at, len, PROT_READ), errno);
+		assert_int_equal(gone_revoked(region), revoked);
+		close(region);
+		release(area, 10 * MIB);
+		assert_int_equal(fixture_nothing_left(NULL), 0);
+	}
+}
+
+static void test_split(void **state)
+{
+	(void)state;
+	check_split(0, 8 * MIB, false);			/* nothing is split */
+	check_split(2 * MIB, 2 * MIB, false);		/* at whole 2 MiB */
+	check_split(4 * MIB, 2 * MIB, false);
+	check_split(0, MIB, false);			/* in another 2 MiB */
+	check_split(4 * MIB + PAGE, PAGE, false);
+	check_split(2 * MIB + 64 * PAGE, PAGE, true);	/* within them */
+	check_split(3 * MIB, 2 * MIB, true);
+}
+
+/*
+ * A mapping that goes away while it is being appended fails the call, and nothing else:
+ * what the list had before is still there.
+ */
+static void test_appending(void **state)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	char *first = bar_map(SIZE), *area = anon(2 * SIZE, PROT_NONE), *late, *bar;
+	struct pt_map map = { .len = SIZE, .flags = PT_WRITE };
+	int driver = driver_open(), fd;
+	struct uffd_msg msg;
+	struct append append;
+	pthread_t thread;
+
+	(void)state;
+	/* a BAR, and behind it a page that is not there until it is asked for */
+	bar = bar_map(SIZE);
+	assert_ptr_equal(mremap(bar, SIZE, SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, area), area);
+	late = mmap(area + SIZE, SIZE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	assert_ptr_equal(late, area + SIZE);
+	fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+	assert_return_code(fd, errno);
+	assert_return_code(ioctl(fd, UFFDIO_API, &api), errno);
+	reg.range = (struct uffdio_range) { (uintptr_t)late, SIZE };
+	assert_return_code(ioctl(fd, UFFDIO_REGISTER, &reg), errno);
+
+	assert_int_equal(driver_add(driver, first, SIZE, PT_WRITE | PT_LONGTERM), 0);
+	append = (struct append) { .driver = driver, .addr = area, .len = 2 * SIZE };
+	thread = thread_start(append_main, &append);
+	assert_int_equal(read(fd, &msg, sizeof(msg)), sizeof(msg));	/* it waits for the page */
+	release(area, SIZE);
+	assert_return_code(ioctl(fd, UFFDIO_UNREGISTER, &reg.range), errno);
+	pthread_join(thread, NULL);
+	assert_int_equal(append.error, EFAULT);
+
+	assert_int_equal(driver_bytes(driver, 0), SIZE);
+	assert_int_equal(driver_map(driver, &map), 0);
+	/* but what it has is revoked as ever */
+	release(first, SIZE);
+	assert_int_equal(driver_map(driver, &map), ENODEV);
+	driver_unpin(driver, 0);
+	close(fd);
+	close(driver);
+	release(late, SIZE);
+}
+
+/* Sysfs leaves a mapping where it is when the device is removed; nobody gets at it. */
+static void test_removed(void **state)
+{
+	char *bar = bar_map(SIZE);
+	int region = pin(bar, SIZE, PHYR_PIN_WRITE), driver = driver_open();
+
+	(void)state;
+	bar_remove();
+	check_revoked(region);
+	assert_int_equal(phyr_pin(dev, bar, SIZE, PHYR_PIN_WRITE), -ENODEV);
+	assert_int_equal(driver_add(driver, bar, SIZE, PT_WRITE), ENODEV);
+	close(driver);
+	close(region);
+	release(bar, SIZE);
+	bar_back();
+}
+
+/* VFIO takes nothing from a mapping of a region: it would not be notified. */
+static int vfio_map_errno(const struct bar_vfio *v, void *addr, size_t len)
+{
+	struct vfio_iommu_type1_dma_map map = {
+		.argsz = sizeof(map), .flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
+		.vaddr = (uintptr_t)addr, .iova = 0x100000000ull, .size = len,
+	};
+	struct vfio_iommu_type1_dma_unmap unmap = {
+		.argsz = sizeof(unmap), .iova = map.iova, .size = len,
+	};
+
+	if (ioctl(v->container, VFIO_IOMMU_MAP_DMA, &map))
+		return errno;
+	assert_return_code(ioctl(v->container, VFIO_IOMMU_UNMAP_DMA, &unmap), errno);
+	return 0;
+}
+
+static void check_vfio_refuses(const struct bar_vfio *v, char *addr, size_t len)
+{
+	int region = pin(addr, len, PHYR_PIN_WRITE);
+	char *map = map_shared(region, len, RW, 0);
+
+	map[0] = 0x33;
+	assert_int_equal(addr[0], 0x33);
+	map[len - 1] = 0x44;
+	assert_int_equal(addr[len - 1], 0x44);
+	assert_int_equal(vfio_map_errno(v, map, len), EFAULT);
+	release(map, len);
+	close(region);
+}
+
+static void test_vfio_from_mapping(void **state)
+{
+	char *bar = bar_map(SIZE), *ram = anon(SIZE, RW), *both = anon(2 * SIZE, RW);
+	struct bar_vfio v;
+	struct mem mem;
+
+	(void)state;
+	need_vfio();
+	assert_true(bar_find_resettable());
+	bar_vfio_open(&v);
+	assert_int_equal(vfio_map_errno(&v, ram, SIZE), 0);
+	check_vfio_refuses(&v, ram, SIZE);
+	check_vfio_refuses(&v, bar, SIZE);
+	assert_int_equal(mem_map(&mem, mem_find("devdax pmem"), 4 * MIB), 0);
+	check_vfio_refuses(&v, mem.addr, SIZE);
+	mem_unmap(&mem);
+	assert_ptr_equal(mremap(bar, SIZE, SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, both + SIZE),
+			 both + SIZE);
+	check_vfio_refuses(&v, both, 2 * SIZE);
+	bar_vfio_close(&v);
+	release(both, 2 * SIZE);
+	release(ram, SIZE);
 }
 
 static void child_nothing(void *arg)
@@ -655,14 +845,6 @@ static void check_vfio(const struct bar_vfio *v, void (*pull)(const struct bar_v
 	release(bar, BAR_SIZE);
 }
 
-static void need_vfio(void)
-{
-	if (bar_vfio_missing()) {
-		print_message("# %s\n", bar_vfio_missing());
-		skip();
-	}
-}
-
 static void pull_by_vfio(void (*pull)(const struct bar_vfio *v))
 {
 	struct bar_vfio v;
@@ -738,6 +920,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		revoke_test(test_gone),
 		revoke_test(test_not_gone),
+		revoke_test(test_split),
+		revoke_test(test_appending),
+		revoke_test(test_removed),
+		revoke_test(test_vfio_from_mapping),
 		revoke_test(test_lender_exits),
 		revoke_test(test_device),
 		revoke_test(test_device_busy),

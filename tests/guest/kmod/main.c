@@ -24,7 +24,10 @@
 
 static unsigned int gup_flags(u32 flags)
 {
+	bool pfnmap = flags & PT_REMOTE ? flags & PT_PFNMAP : phyr_may_pin_pfnmap();
+
 	return (flags & PT_WRITE ? FOLL_WRITE : 0) |
+	       (pfnmap ? PHYR_FOLL_PFNMAP : 0) |
 	       (flags & PT_LONGTERM ? FOLL_LONGTERM : 0) |
 	       (flags & PT_P2P ? FOLL_PCI_P2PDMA : 0) |
 	       (flags & PT_FORCE ? FOLL_FORCE : 0);

@@ -21,6 +21,7 @@
 #define PT_PLATFORM	(1u << 9)	/* PT_IOC_MAP: for a device that is not PCI's */
 #define PT_BARE		(1u << 7)	/* PT_IOC_VMAP: call the exporter, not dma-buf */
 #define PT_MOVABLE	(1u << 10)	/* PT_IOC_EXPORT: a buffer that can be pinned */
+#define PT_PFNMAP	(1u << 12)	/* with PT_REMOTE: memory without pages, too */
 #define PT_PIN		(1u << 11)	/* PT_IOC_ATTACH: an importer that pins */
 
 /**
