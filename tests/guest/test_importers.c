@@ -156,25 +156,19 @@ static void test_vgem_read_only(void **state)
 }
 
 /* Parts of pages can be imported, but not mapped. */
+/* It would get whole pages.  A driver that only maps it for the kernel (vivid) does not. */
 static void test_vgem_unaligned(void **state)
 {
-	const size_t len = SOME - 1000;
-	int drm, region, again;
-	off_t offset;
+	int drm, region;
+	uint32_t handle;
 	char *addr;
 
 	(void)state;
 	need(has_vgem, "vgem");
 	drm = vgem_open();
 	addr = anon(SOME, RW);
-	region = pin(addr + 500, len, PHYR_PIN_WRITE);
-	offset = vgem_next_offset(drm, SOME);
-	again = vgem_export(drm, vgem_handle(drm, region));
-	assert_int_equal(inode(again), inode(region));
-	assert_int_equal(lseek(again, 0, SEEK_END), len);
-	assert_ptr_equal(mmap(NULL, PAGE, RW, MAP_SHARED, drm, offset), MAP_FAILED);
-	assert_int_equal(errno, EINVAL);
-	close(again);
+	region = pin(addr + 500, SOME - 1000, PHYR_PIN_WRITE);
+	assert_int_equal(vgem_import(drm, region, &handle), EINVAL);
 	close(region);
 	close(drm);
 	release(addr, SOME);

@@ -966,7 +966,8 @@ static int driver_pin(struct thread *t, unsigned int cmd, const uint64_t *a)
 {
 	struct pt_pin pin = {
 		.addr = world_addr(a[0], t->out), .len = a[1], .pid = getpid(),
-		.flags = a[2] & (PT_WRITE | PT_LONGTERM | PT_REMOTE | (a[2] >> 40 ? PT_FORCE : 0)),
+		.flags = a[2] & (PT_WRITE | PT_LONGTERM | PT_REMOTE | PT_PFNMAP |
+				 (a[2] >> 40 ? PT_FORCE : 0)),
 		.nr = (uint32_t)a[3] % 1024,
 	};
 	int error;
@@ -1003,10 +1004,13 @@ static int call_copy(struct thread *t, const uint64_t *a)
 
 static int call_map(struct thread *t, const uint64_t *a)
 {
-	struct pt_map map = { .offset = a[0], .len = a[1], .flags = a[2] & 1 ? PT_ARRAY : 0 };
+	struct pt_map map = {
+		.offset = a[0], .len = a[1],
+		.flags = (a[2] & 1 ? PT_ARRAY : 0) | (a[2] & 2 ? PT_WRITE : 0),
+	};
 	int error;
 
-	if (map.flags)
+	if (map.flags & PT_ARRAY)
 		map.offset = 0;
 	error = guarded_ioctl(t, driver, PT_IOC_MAP, &map);
 	if (error)

@@ -330,7 +330,7 @@ static long pt_gup(void __user *arg)
 	for (done = 0; done < gup.nr; done += got) {
 		got = pin_user_pages_fast(gup.addr + done * PAGE_SIZE,
 					  min_t(u32, gup.nr - done, GUP_BATCH),
-					  gup_flags(gup.flags), pages);
+					  gup_flags(gup.flags) & ~PHYR_FOLL_PFNMAP, pages);
 		if (got <= 0)
 			return got ? got : -EFAULT;
 		for (i = 0; i < got; i++)

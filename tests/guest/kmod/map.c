@@ -237,10 +237,12 @@ static u32 check_write(const struct mapping *m)
 	struct phyr_access *access = phyr_access_get(m->list);
 	u32 line = 0;
 	char byte;
+	int ret;
 
 	if (IS_ERR(access))
 		return 0;
-	if (phyr_access_copy(access, m->offset, &byte, 1, false))
+	ret = phyr_access_copy(access, m->offset, &byte, 1, false);
+	if (ret && ret != -ENODEV)
 		line = __LINE__;
 	if (phyr_list_read_only(m->list) &&
 	    phyr_access_copy(access, m->offset, &byte, 1, true) != -EACCES)
