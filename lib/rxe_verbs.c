@@ -22,22 +22,25 @@
 
 #define PUBLIC __attribute__((visibility("default")))
 
-/* One call of the kernel's ABI. */
-struct call {
+#define MOST_ATTRS 9
+
+/* One call of the kernel's ABI: a header that ends in an array of attributes. */
+union call {
 	struct ib_uverbs_ioctl_hdr hdr;
-	struct ib_uverbs_attr attrs[9];
+	char room[sizeof(struct ib_uverbs_ioctl_hdr) +
+		  MOST_ATTRS * sizeof(struct ib_uverbs_attr)];
 };
 
-static struct call call_for(uint16_t object, uint16_t method)
+static union call call_for(uint16_t object, uint16_t method)
 {
-	return (struct call){
+	return (union call){
 		.hdr = { .object_id = object, .method_id = method, .driver_id = RDMA_DRIVER_RXE },
 	};
 }
 
-static struct ib_uverbs_attr *add_attr(struct call *call, uint16_t id, uint16_t len, uint64_t data)
+static struct ib_uverbs_attr *add_attr(union call *call, uint16_t id, uint16_t len, uint64_t data)
 {
-	struct ib_uverbs_attr *attr = &call->attrs[call->hdr.num_attrs++];
+	struct ib_uverbs_attr *attr = &call->hdr.attrs[call->hdr.num_attrs++];
 
 	*attr = (struct ib_uverbs_attr){
 		.attr_id = id,
@@ -46,14 +49,14 @@ static struct ib_uverbs_attr *add_attr(struct call *call, uint16_t id, uint16_t 
 		.data = data,
 	};
 	call->hdr.length = (uint16_t)(sizeof(call->hdr) +
-				      call->hdr.num_attrs * sizeof(call->attrs[0]));
+				      call->hdr.num_attrs * sizeof(call->hdr.attrs[0]));
 	return attr;
 }
 
 /* The kernel answers EINVAL to a call that is for another driver than the device's. */
 static bool is_rxe(struct ibv_context *context)
 {
-	struct call call = call_for(UVERBS_OBJECT_DEVICE, UVERBS_METHOD_QUERY_PORT);
+	union call call = call_for(UVERBS_OBJECT_DEVICE, UVERBS_METHOD_QUERY_PORT);
 	struct ib_uverbs_query_port_resp_ex resp;
 
 	add_attr(&call, UVERBS_ATTR_QUERY_PORT_PORT_NUM, sizeof(uint64_t), 1);
@@ -73,7 +76,7 @@ static bool provider_lacks_it(struct ibv_context *context, int error)
 static struct ibv_mr *reg_dmabuf(struct ibv_pd *pd, uint64_t offset, size_t length, uint64_t iova,
 				 int fd, int access)
 {
-	struct call call = call_for(UVERBS_OBJECT_MR, UVERBS_METHOD_REG_DMABUF_MR);
+	union call call = call_for(UVERBS_OBJECT_MR, UVERBS_METHOD_REG_DMABUF_MR);
 	/* libibverbs keeps a little behind the public part; zeros are an ordinary region */
 	struct ibv_mr *mr = calloc(2, sizeof(*mr));
 	struct ib_uverbs_attr *handle;
@@ -120,7 +123,7 @@ PUBLIC struct ibv_mr *ibv_reg_dmabuf_mr(struct ibv_pd *pd, uint64_t offset, size
 static int rereg(struct ibv_mr *mr, int flags, struct ibv_pd *pd, void *addr, size_t length,
 		 int access)
 {
-	struct call call = call_for(UVERBS_OBJECT_DEVICE, UVERBS_METHOD_INVOKE_WRITE);
+	union call call = call_for(UVERBS_OBJECT_DEVICE, UVERBS_METHOD_INVOKE_WRITE);
 	struct ib_uverbs_rereg_mr_resp resp;
 	struct ib_uverbs_rereg_mr req = {
 		.mr_handle = mr->handle,
