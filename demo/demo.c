@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #include "../bench/bench_ioctl.h"
-#include "../examples/edu/edu_ioctl.h"
+#include "../tests/guest/common/edu.h"
 #include "more.h"
 #include "table.h"
 
@@ -44,7 +44,7 @@ struct demo {
 };
 
 /* Fills @buf with bytes that depend on where they are to go. */
-static void pattern(unsigned char *buf, size_t len, uint64_t seed)
+static void demo_pattern(unsigned char *buf, size_t len, uint64_t seed)
 {
 	for (size_t i = 0; i < len; i++) {
 		seed = seed * 6364136223846793005ull + 1442695040888963407ull;
@@ -58,7 +58,7 @@ static const char *check_fetch(int edu, const struct mem *mem, uint64_t at)
 	unsigned char want[CHUNK], got[CHUNK];
 
 	if (!mem->kind->read_only) {
-		pattern(want, CHUNK, at ^ 1);
+		demo_pattern(want, CHUNK, at ^ 1);
 		memcpy(mem->addr + at, want, CHUNK);
 	} else {
 		memcpy(want, mem->addr + at, CHUNK);
@@ -76,7 +76,7 @@ static const char *check_store(int edu, const struct mem *mem, uint64_t at)
 	if (mem->kind->read_only)
 		return pwrite(edu, want, CHUNK, (off_t)at) == -1 && errno == EACCES ?
 		       NULL : "the device could write to read-only memory";
-	pattern(want, CHUNK, at);
+	demo_pattern(want, CHUNK, at);
 	if (pwrite(edu, want, CHUNK, (off_t)at) != CHUNK)
 		return "the device could not write";
 	return memcmp(mem->addr + at, want, CHUNK) ? "the CPU read other bytes" : NULL;
@@ -291,16 +291,6 @@ static bool show_more(const struct demo *demo, const struct more_kind *more, jso
 	return true;
 }
 
-static bool has_iommu(void)
-{
-	FILE *p = popen("ls -d /sys/bus/pci/drivers/edu/0*/iommu_group 2>/dev/null", "re");
-	int c = p ? fgetc(p) : EOF;
-
-	if (p)
-		pclose(p);
-	return c != EOF;
-}
-
 static int open_all(struct demo *demo)
 {
 	demo->phyr = phyr_open();
@@ -334,7 +324,7 @@ int main(int argc, char **argv)
 		return 1;
 	setenv("CMOCKA_TEST_ABORT", "1", 1);	/* asserts of common/ end the program, with words */
 	uname(&uts);
-	printf("\nLinux %s, IOMMU %s\n\n", uts.release, has_iommu() ? "on" : "off");
+	printf("\nLinux %s, IOMMU %s\n\n", uts.release, edu_translated() ? "on" : "off");
 	print_head();
 	for (size_t i = 0; i < mem_nr_kinds; i++)
 		bad |= !show_kind(&demo, &(struct more_kind){ .kind = &mem_kinds[i] }, rows);
@@ -347,7 +337,7 @@ int main(int argc, char **argv)
 	       acquired == released ? "none leaked" : "LEAKED");
 
 	json_object_object_add(report, "release", json_object_new_string(uts.release));
-	json_object_object_add(report, "iommu", json_object_new_boolean(has_iommu()));
+	json_object_object_add(report, "iommu", json_object_new_boolean(edu_translated()));
 	json_object_object_add(report, "rows", rows);
 	json_object_object_add(report, "left_out", left_out);
 	json_object_object_add(report, "pins_leaked",

@@ -206,7 +206,7 @@ static bool pageless_refused(void)
 	struct phyr_info info = { .size = sizeof(info) };
 
 	assert_int_equal(phyr_info(dev, &info), 0);
-	return !info.iova || !edu_has_iommu();
+	return !info.iova || !edu_translated();
 }
 
 static bool has_pages(const struct mem_kind *kind)

@@ -3,6 +3,7 @@
 #include "edu.h"
 
 #include <fcntl.h>
+#include <glob.h>
 #include <sys/ioctl.h>
 
 #define MOST	4096
@@ -98,7 +99,19 @@ int edu_errno(int edu)
 	return errno;
 }
 
-bool edu_has_iommu(void)
+/* "DMA" and "DMA-FQ" are domains that translate, "identity" passes addresses through. */
+bool edu_translated(void)
 {
-	return !access("/sys/class/iommu/dmar0", F_OK);
+	char type[32] = "";
+	glob_t found;
+	FILE *f;
+
+	if (glob("/sys/bus/pci/drivers/edu/0000:*/iommu_group/type", 0, NULL, &found))
+		return false;
+	f = fopen(found.gl_pathv[0], "re");
+	globfree(&found);
+	assert_non_null(f);
+	assert_non_null(fgets(type, sizeof(type), f));
+	fclose(f);
+	return !strncmp(type, "DMA", 3);
 }

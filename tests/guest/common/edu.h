@@ -28,7 +28,10 @@ void edu_check_peek(int edu, uint64_t offset, const char *cpu, size_t len);
 /* What the device's next transfer, either way, gets; 0 or an errno. */
 int edu_errno(int edu);
 
-/* Is there an IOMMU between the device and memory? */
-bool edu_has_iommu(void);
+/*
+ * Does an IOMMU translate the device's addresses?  Not in passthrough mode.  The
+ * device has to be bound to its driver.
+ */
+bool edu_translated(void);
 
 #endif

@@ -33,7 +33,7 @@ const char *vfio_missing(void)
 {
 	if (*device_name())
 		return NULL;
-	if (access("/sys/class/iommu/dmar0", F_OK))
+	if (access("/sys/kernel/iommu_groups/0", F_OK))
 		return "VFIO needs an IOMMU";
 	return "no BAR of 1 TiB in this machine";
 }

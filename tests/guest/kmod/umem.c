@@ -194,10 +194,18 @@ static bool dma_address(struct ib_umem *umem, u64 offset, dma_addr_t *addr)
 	return false;
 }
 
+/* NULL without an IOMMU, and with one in passthrough mode. */
+static struct iommu_domain *translation(void)
+{
+	struct iommu_domain *domain = iommu_get_domain_for_dev(&edu->dev);
+
+	return domain && domain->type & __IOMMU_DOMAIN_PAGING ? domain : NULL;
+}
+
 /* Where the device finds a byte; 0 if it does not. */
 static phys_addr_t found_at(struct umem_file *file, u64 offset)
 {
-	struct iommu_domain *domain = iommu_get_domain_for_dev(&edu->dev);
+	struct iommu_domain *domain = translation();
 	struct ib_umem *umem = file->umem;
 	dma_addr_t addr = file->first;
 
