@@ -37,6 +37,12 @@ have() {
 	command -v "$1" >/dev/null
 }
 
+# The release of the kernel that a layer has (vm/layer).
+layer_kernel() {
+	find "$1/usr/lib/modules" -mindepth 1 -maxdepth 1 -name '*-rt-*' -printf '%f\n' |
+		sort -V | tail -n 1
+}
+
 as_root() {
 	if [ "$(id -u)" -eq 0 ]; then
 		"$@"
