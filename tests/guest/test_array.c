@@ -97,6 +97,7 @@ static void check_arrays(unsigned int flags)
 static void test_short(void **state)
 {
 	(void)state;
+	need_kind(mem.kind);
 	check_arrays(kind_flags());
 }
 
@@ -110,6 +111,7 @@ static bool long_refused(void)
 static void test_long(void **state)
 {
 	(void)state;
+	need_kind(mem.kind);
 	if (long_refused()) {
 		struct pt_pin pin = {
 			.addr = (uintptr_t)mem.addr, .len = mem.len, .nr = 2,
@@ -137,9 +139,11 @@ static void check_list(int fd, const char *addr, size_t len)
 
 static void test_list(void **state)
 {
-	int fd = driver_open();
+	int fd;
 
 	(void)state;
+	need_kind(mem.kind);
+	fd = driver_open();
 	assert_int_equal(driver_add(fd, mem.addr + 5, mem.len - 5, kind_flags()), 0);
 	check_list(fd, mem.addr + 5, mem.len - 5);
 	driver_unpin(fd, PT_DIRTY & (mem.kind->read_only ? 0 : ~0u));
@@ -153,9 +157,11 @@ static void test_list(void **state)
 static void test_map(void **state)
 {
 	struct pt_map map = { .offset = 0 };
-	int fd = driver_open();
+	int fd;
 
 	(void)state;
+	need_kind(mem.kind);
+	fd = driver_open();
 	assert_int_equal(driver_add(fd, mem.addr + 5, mem.len - 5, kind_flags()), 0);
 	map.len = mem.len - 5;
 	assert_int_equal(driver_map(fd, &map), 0);

@@ -76,9 +76,11 @@ static unsigned int edu_flags(void)
 
 static void test_region(void **state)
 {
-	int edu = edu_open(), region;
+	int edu, region;
 
 	(void)state;
+	need_kind(mem.kind);
+	edu = edu_open();
 	if (mem.kind->short_only) {
 		assert_int_equal(edu_map_user(edu, mem.addr, mem.len, EDU_MAP_WRITE), EOPNOTSUPP);
 		close(edu);
@@ -95,9 +97,11 @@ static void test_region(void **state)
 static void test_short(void **state)
 {
 	const size_t skip = mem.len / 2 + 99, len = mem.len / 4;
-	int edu = edu_open();
+	int edu;
 
 	(void)state;
+	need_kind(mem.kind);
+	edu = edu_open();
 	assert_int_equal(edu_map_user(edu, mem.addr + skip, len, edu_flags() | EDU_MAP_SHORT), 0);
 	check_place(edu, mem.addr + skip, len / 2);
 	close(edu);			/* and it is all let go */

@@ -181,6 +181,7 @@ static void test_whole(void **state)
 	size_t nr;
 
 	(void)state;
+	need_kind(mem.kind);
 	if (!longterm()) {
 		assert_int_equal(phyr_pin(dev, mem.addr, mem.len, PHYR_PIN_WRITE), -EOPNOTSUPP);
 		return;
@@ -197,6 +198,7 @@ static void test_parts(void **state)
 	size_t middle = mem.len / 2;
 
 	(void)state;
+	need_kind(mem.kind);
 	if (!longterm()) {
 		assert_int_equal(phyr_pin(dev, mem.addr + 1, 1, PHYR_PIN_WRITE), -EOPNOTSUPP);
 		return;

@@ -48,6 +48,9 @@ int fixture_nothing_left(void **state);
 /* A number of /proc/self/status, such as "VmPin:". */
 long fixture_status(const char *key);
 
+/* Skips a test of a kind that this kernel lacks, and that mem_map() has replaced. */
+void need_kind(const struct mem_kind *kind);
+
 /* Pinned, or the test has failed. */
 int pin(const void *addr, size_t len, unsigned int flags);
 

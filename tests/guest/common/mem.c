@@ -51,13 +51,25 @@ static void touch_scattered(char *addr, size_t len)
 	touch(addr, len);
 }
 
+/* Kernels for real-time work have none, and no device DAX, which depends on them. */
+static bool has_thp(void)
+{
+	return !access("/sys/kernel/mm/transparent_hugepage", F_OK);
+}
+
+/* For huge pages or against them, where there are any. */
+static int advise(void *addr, size_t len, int advice)
+{
+	return has_thp() ? madvise(addr, len, advice) : 0;
+}
+
 static int map_anon(struct mem *mem, int advice, size_t align)
 {
 	if (area_map(mem, mem->len + align, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1))
 		return -1;
 	if (align)
 		mem->addr = (char *)(((uintptr_t)mem->area + align - 1) & ~(align - 1));
-	return madvise(mem->addr, mem->len, advice);
+	return advise(mem->addr, mem->len, advice);
 }
 
 static int map_4k(struct mem *mem)
@@ -86,7 +98,7 @@ static int map_mthp(struct mem *mem)
 	for (size_t at = 0; at < mem->len; at += step) {
 		size_t n = mem->len - at < part ? mem->len - at : part;
 
-		if (madvise(mem->addr + at, n, MADV_HUGEPAGE))
+		if (advise(mem->addr + at, n, MADV_HUGEPAGE))
 			return -1;
 	}
 	touch(mem->addr, mem->len);
@@ -180,9 +192,16 @@ static int map_ext4(struct mem *mem)
 	return area_map(mem, mem->len, PROT_READ, MAP_SHARED, mem->fd);
 }
 
+static int open_devdax(void)
+{
+	return open("/dev/dax0.0", O_RDWR | O_CLOEXEC);
+}
+
 static int map_devdax(struct mem *mem)
 {
-	mem->fd = open("/dev/dax0.0", O_RDWR | O_CLOEXEC);
+	if (!has_thp())
+		return map_memfd(mem);
+	mem->fd = open_devdax();
 	if (mem->fd < 0 || area_map(mem, mem->len, RW, MAP_SHARED, mem->fd))
 		return -1;
 	touch(mem->addr, mem->len);
@@ -287,7 +306,7 @@ static int mixed_part(char *at, size_t len, int flags, int fd, int advice)
 {
 	if (mmap(at, len, RW, flags | MAP_FIXED, fd, 0) == MAP_FAILED)
 		return -1;
-	if (advice && madvise(at, len, advice))
+	if (advice && advise(at, len, advice))
 		return -1;
 	touch(at, len);
 	return 0;
@@ -305,9 +324,10 @@ static int map_mixed(struct mem *mem)
 	at = mem->addr;
 	touch_scattered(at, part);
 	bar = open_bar();
-	dax = open("/dev/dax0.0", O_RDWR | O_CLOEXEC);
+	dax = has_thp() ? open_devdax() : memfd_create("phyr", MFD_CLOEXEC);
 	memfd = memfd_create("phyr", MFD_CLOEXEC);
-	if (bar < 0 || dax < 0 || memfd < 0 || ftruncate(memfd, (off_t)part))
+	if (bar < 0 || dax < 0 || memfd < 0 || ftruncate(memfd, (off_t)part) ||
+	    (!has_thp() && ftruncate(dax, (off_t)part)))
 		goto close;
 	if (!mixed_part(at + part, part, anon, -1, MADV_HUGEPAGE) &&
 	    !mixed_part(at + 2 * part, part, anon | MAP_HUGETLB | HUGE_2M, -1, 0) &&
@@ -351,13 +371,29 @@ const struct mem_kind *mem_find(const char *name)
 	return NULL;
 }
 
+const char *mem_missing(const struct mem_kind *kind)
+{
+	if (has_thp())
+		return NULL;
+	if (kind->map == map_thp || kind->map == map_mthp)
+		return "no transparent huge pages in this kernel, small pages instead";
+	if (kind->map == map_devdax)
+		return "no device DAX in this kernel, a memfd instead";
+	if (kind->map == map_mixed)
+		return "neither THP nor device DAX in this kernel, small pages and a memfd instead";
+	return NULL;
+}
+
 int mem_map(struct mem *mem, const struct mem_kind *kind, size_t len)
 {
 	int err;
 
 	*mem = (struct mem) { .kind = kind, .len = len, .fd = -1 };
-	if (!kind->map(mem))
+	if (!kind->map(mem)) {
+		if (mem_missing(kind))
+			printf("# %s: %s\n", kind->name, mem_missing(kind));
 		return 0;
+	}
 	err = errno;
 	mem_unmap(mem);
 	errno = err;

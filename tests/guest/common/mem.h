@@ -49,6 +49,13 @@ extern const struct mem_kind mem_kinds[];
 extern const size_t mem_nr_kinds;
 
 const struct mem_kind *mem_find(const char *name);
+
+/*
+ * NULL, or why a kernel without transparent huge pages lacks a kind, or a part of
+ * it.  mem_map() then maps other memory in its place, and says so.
+ */
+const char *mem_missing(const struct mem_kind *kind);
+
 int mem_map(struct mem *mem, const struct mem_kind *kind, size_t len);
 void mem_unmap(struct mem *mem);
 

@@ -123,6 +123,8 @@ static int map_terabyte(struct mem *mem)
 	if (mmap(mem->addr, mem->len, RW, MAP_SHARED | MAP_FIXED, mem->fd, (off_t)info.offset) ==
 	    MAP_FAILED)
 		return -1;
+	if (access("/sys/kernel/mm/transparent_hugepage", F_OK))
+		return 0;
 	return madvise(mem->addr, mem->len, MADV_HUGEPAGE);
 }
 
