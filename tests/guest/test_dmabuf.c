@@ -5,7 +5,12 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/dma-buf.h>
+#include <linux/io_uring.h>
+#include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 
 #include "common/driver.h"
@@ -166,6 +171,150 @@ static void test_mmap_forked(void **state)
 	assert_int_equal(addr[0], 0x11);
 	release(map, SOME);
 	release(addr, SOME);
+}
+
+/*
+ * What wants pages of a mapping is refused, as phyr.4 says; the memory that the region
+ * was made of is as good as any other.  Each gives 0 or an errno.
+ */
+
+static int file_write(void *addr, int flags)
+{
+	int fd = open("/var/tmp", O_TMPFILE | O_RDWR | flags, 0600), ret;
+
+	assert_return_code(fd, errno);
+	ret = pwrite(fd, addr, PAGE, 0) == (ssize_t)PAGE ? 0 : errno;
+	close(fd);
+	return ret;
+}
+
+static int file_read(void *addr, int flags)
+{
+	static char page[PAGE] __attribute__((aligned(PAGE)));
+	int fd = open("/var/tmp", O_TMPFILE | O_RDWR | flags, 0600), ret;
+
+	assert_return_code(fd, errno);
+	assert_int_equal(pwrite(fd, page, PAGE, 0), PAGE);
+	ret = pread(fd, addr, PAGE, 0) == (ssize_t)PAGE ? 0 : errno;
+	close(fd);
+	return ret;
+}
+
+static int pipe_splice(void *addr)
+{
+	struct iovec iov = { .iov_base = addr, .iov_len = PAGE };
+	int ends[2], ret;
+
+	assert_return_code(pipe(ends), errno);
+	ret = vmsplice(ends[1], &iov, 1, 0) == (ssize_t)PAGE ? 0 : errno;
+	close(ends[0]);
+	close(ends[1]);
+	return ret;
+}
+
+static int ring_register(void *addr)
+{
+	struct io_uring_params params = { .flags = 0 };
+	struct iovec iov = { .iov_base = addr, .iov_len = PAGE };
+	int ring = (int)syscall(SYS_io_uring_setup, 4, &params), ret;
+
+	assert_return_code(ring, errno);
+	ret = syscall(SYS_io_uring_register, ring, IORING_REGISTER_BUFFERS, &iov, 1) ? errno : 0;
+	close(ring);
+	return ret;
+}
+
+static int peek(pid_t pid, void *addr)
+{
+	errno = 0;
+	ptrace(PTRACE_PEEKDATA, pid, addr, NULL);
+	return errno;
+}
+
+static int vm_read(pid_t pid, void *addr)
+{
+	char bytes[16];
+	struct iovec here = { .iov_base = bytes, .iov_len = sizeof(bytes) };
+	struct iovec there = { .iov_base = addr, .iov_len = sizeof(bytes) };
+
+	return process_vm_readv(pid, &here, 1, &there, 1, 0) < 0 ? errno : 0;
+}
+
+static int proc_mem(pid_t pid, void *addr)
+{
+	char path[40], byte;
+	int fd, ret;
+
+	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_return_code(fd, errno);
+	ret = pread(fd, &byte, 1, (off_t)(uintptr_t)addr) == 1 ? 0 : errno;
+	close(fd);
+	return ret;
+}
+
+static void traced_child(void *arg)
+{
+	(void)arg;
+	must(!ptrace(PTRACE_TRACEME, 0, NULL, NULL));
+	raise(SIGSTOP);
+}
+
+/* Of a process that has mapped the region, too. */
+static void check_traced(char *map)
+{
+	static char ordinary[PAGE];
+	pid_t pid = child_start(traced_child, NULL);
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSTOPPED(status));
+	assert_int_equal(peek(pid, ordinary), 0);
+	assert_int_equal(vm_read(pid, ordinary), 0);
+	assert_int_equal(proc_mem(pid, ordinary), 0);
+	assert_int_equal(peek(pid, map), EIO);
+	assert_int_equal(vm_read(pid, map), EFAULT);
+	assert_int_equal(proc_mem(pid, map), EIO);
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+}
+
+static void check_not_pages(char *map)
+{
+	assert_int_equal(file_write(map, O_DIRECT), EFAULT);
+	assert_int_equal(file_read(map, O_DIRECT), EFAULT);
+	assert_int_equal(pipe_splice(map), EFAULT);
+	assert_int_equal(ring_register(map), EFAULT);
+	assert_int_equal(phyr_pin(dev, map, PAGE, PHYR_PIN_WRITE), -EOPNOTSUPP);
+	check_traced(map);
+	/* what copies by the CPU works */
+	assert_int_equal(file_write(map, 0), 0);
+	assert_int_equal(file_read(map, 0), 0);
+}
+
+static void test_mmap_not_pages(void **state)
+{
+	static const char *const kinds[] = { "4 KiB pages", "memfd", "hugetlb 2 MiB", "PCI BAR" };
+	int region;
+	char *map;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		assert_int_equal(mem_map(&mem, mem_find(kinds[i]), SIZE), 0);
+		region = pin(mem.addr, SIZE, PHYR_PIN_WRITE);
+		map = map_shared(region, SIZE, RW, 0);
+		check_not_pages(map);
+		/* the same memory, where it was pinned */
+		if (mem.kind->struct_page) {
+			assert_int_equal(file_write(mem.addr, O_DIRECT), 0);
+			assert_int_equal(file_read(mem.addr, O_DIRECT), 0);
+			assert_int_equal(pipe_splice(mem.addr), 0);
+			assert_int_equal(ring_register(mem.addr), 0);
+		}
+		release(map, SIZE);
+		close(region);
+		mem_unmap(&mem);
+	}
 }
 
 static int sync_cpu(int region, uint64_t flags)
@@ -434,6 +583,7 @@ int main(void)
 		fixture_test(test_mmap_unaligned),
 		fixture_test(test_original_unmapped),
 		fixture_test(test_mmap_forked),
+		fixture_test(test_mmap_not_pages),
 		fixture_test(test_sync),
 		fixture_test(test_name_and_size),
 		fixture_test(test_libphyr_map),

@@ -443,6 +443,59 @@ static void test_refused(void **state)
 	release(mem + 5 * PAGE, 3 * PAGE);
 }
 
+/*
+ * A mapping of a region is none to register, with phyr_rdma or without; the region is,
+ * and so is the memory that it was made of.
+ */
+static int reg_errno(struct ibv_pd *pd, void *addr)
+{
+	struct ibv_mr *mr = ibv_reg_mr(pd, addr, PAGE, RDMA_ALL);
+
+	if (!mr)
+		return errno;
+	assert_int_equal(ibv_dereg_mr(mr), 0);
+	return 0;
+}
+
+static void check_mapping(struct ibv_pd *pd, const char *kind, bool stock)
+{
+	struct mem mem;
+	struct ibv_mr *mr;
+	int region;
+	char *map;
+
+	assert_return_code(mem_map(&mem, mem_find(kind), MIB), errno);
+	region = pin(mem.addr, MIB, PHYR_PIN_WRITE);
+	map = map_shared(region, MIB, RW, 0);
+	assert_int_equal(reg_errno(pd, map), stock ? EFAULT : EOPNOTSUPP);
+	if (!stock || mem.kind->struct_page)
+		assert_int_equal(reg_errno(pd, mem.addr), 0);
+	if (!stock) {
+		mr = ibv_reg_dmabuf_mr(pd, 0, MIB, 0, region, RDMA_ALL);
+		assert_non_null(mr);
+		assert_int_equal(ibv_dereg_mr(mr), 0);
+	}
+	release(map, MIB);
+	close(region);
+	mem_unmap(&mem);
+}
+
+static void test_mapping_of_region(void **state)
+{
+	static const char *const kinds[] = { "4 KiB pages", "memfd", "PCI BAR" };
+	struct rdma mine;
+
+	(void)state;
+	rdma_open(&mine);
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		check_mapping(mine.pd, kinds[i], false);
+	assert_int_equal(rdma_unload(), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		check_mapping(mine.pd, kinds[i], true);
+	assert_int_equal(rdma_load(), 0);
+	rdma_close(&mine);
+}
+
 /* In a child: what it gives up it does not get back. */
 static void limited(void *arg)
 {
@@ -845,6 +898,7 @@ int main(int argc, char **argv)
 		rdma_test(test_dmabuf_of_huge_udmabuf),
 		rdma_test(test_dmabuf_of_heap),
 		rdma_test(test_unload_refused),
+		fixture_test(test_mapping_of_region),
 		fixture_test(test_old_regions),
 		fixture_test(test_load_under_fire),
 	};
