@@ -15,7 +15,9 @@
 #include <linux/module.h>
 #include <linux/nospec.h>
 #include <linux/sched/signal.h>
+#include <linux/string.h>
 #include <linux/uaccess.h>
+#include <linux/user_namespace.h>
 
 #include <uapi/linux/phyr.h>
 
@@ -29,6 +31,21 @@ static_assert((int)PHYR_KIND_PMEM == (int)PHYR_PMEM);
 static_assert((int)PHYR_KIND_P2P == (int)PHYR_P2P);
 static_assert((int)PHYR_KIND_MMIO == (int)PHYR_MMIO);
 static_assert((int)PHYR_NR_KINDS <= (int)PHYR_KIND_MAX);
+
+static bool allow_layout;
+module_param(allow_layout, bool, 0600);
+MODULE_PARM_DESC(allow_layout,
+		 "show users without CAP_SYS_ADMIN which of their pages are adjacent in memory");
+
+/*
+ * May the caller see how memory is laid out?  Asked of the caller and not of the opener
+ * of /dev/phyr, like every other right here: anybody can open the device, so that a
+ * descriptor grants nothing.  Not to be allowed to is no denial, so it is not audited.
+ */
+static bool may_see_layout(void)
+{
+	return READ_ONCE(allow_layout) || ns_capable_noaudit(&init_user_ns, CAP_SYS_ADMIN);
+}
 
 union phyr_arg {
 	u32 size;
@@ -52,7 +69,14 @@ static long ioc_info(union phyr_arg *arg, void __user *uarg, u32 usize)
 	info->version = PHYR_VERSION;
 	info->page_size = PAGE_SIZE;
 	info->iova = PHYR_HAS_IOVA;
-	phyr_region_totals(&info->regions, &info->pinned_pages);
+	info->regions = 0;
+	info->pinned_pages = 0;
+	info->flags = 0;
+	info->reserved = 0;
+	if (may_see_layout())
+		phyr_region_totals(&info->regions, &info->pinned_pages);
+	else
+		info->flags = PHYR_INFO_RESTRICTED;
 	return arg_out(uarg, arg, sizeof(*info), usize);
 }
 
@@ -96,6 +120,8 @@ static long ioc_pin(union phyr_arg *arg, void __user *uarg, u32 usize)
 		return fd;
 	dmabuf = phyr_region_pin(pin->addr, pin->len, pin->flags & PHYR_PIN_WRITE,
 				 &pin->pin_ns);
+	if (!may_see_layout())
+		pin->pin_ns = 0;
 	pin->fd = fd;
 	return region_out(fd, dmabuf, uarg, arg, sizeof(*pin), usize);
 }
@@ -136,6 +162,16 @@ static int query_list(struct phyr_query *query, const struct phyr_list *list)
 	return 0;
 }
 
+/* What tells which pages are adjacent, and how many of them. */
+static void query_restrict(struct phyr_query *query)
+{
+	query->flags |= PHYR_QUERY_RESTRICTED;
+	query->phyrs = 0;
+	query->largest = 0;
+	query->metadata_bytes = 0;
+	memset(query->histogram, 0, sizeof(query->histogram));
+}
+
 static long ioc_query(union phyr_arg *arg, void __user *uarg, u32 usize)
 {
 	struct phyr_query *query = &arg->query;
@@ -159,6 +195,8 @@ static long ioc_query(union phyr_arg *arg, void __user *uarg, u32 usize)
 	};
 	ret = query_list(query, list);
 	phyr_region_put(region);
+	if (!may_see_layout())
+		query_restrict(query);
 	return ret ? ret : arg_out(uarg, arg, sizeof(*query), usize);
 }
 

@@ -237,12 +237,13 @@ static void test_pfnmap_of_pages(void **state)
 static const struct {
 	unsigned int cmd;
 	unsigned int size;
+	unsigned int least;	/* of the first version */
 } commands[] = {
-	{ PHYR_IOC_INFO, sizeof(struct phyr_info) },
-	{ PHYR_IOC_PIN, sizeof(struct phyr_pin) },
-	{ PHYR_IOC_QUERY, sizeof(struct phyr_query) },
-	{ PHYR_IOC_RANGES, sizeof(struct phyr_ranges) },
-	{ PHYR_IOC_IMPORT, sizeof(struct phyr_import) },
+	{ PHYR_IOC_INFO, sizeof(struct phyr_info), offsetof(struct phyr_info, flags) },
+	{ PHYR_IOC_PIN, sizeof(struct phyr_pin), sizeof(struct phyr_pin) },
+	{ PHYR_IOC_QUERY, sizeof(struct phyr_query), sizeof(struct phyr_query) },
+	{ PHYR_IOC_RANGES, sizeof(struct phyr_ranges), sizeof(struct phyr_ranges) },
+	{ PHYR_IOC_IMPORT, sizeof(struct phyr_import), sizeof(struct phyr_import) },
 };
 
 /* Something to ask about, and @arg to ask for it in the right way. */
@@ -304,12 +305,16 @@ static int ask_size(unsigned int cmd, unsigned int size, char *arg)
 	return ask(cmd, arg);
 }
 
-static void check_sizes(unsigned int cmd, unsigned int size, char *arg)
+static void check_sizes(unsigned int cmd, unsigned int size, unsigned int least, char *arg)
 {
 	assert_int_equal(ask_size(cmd, 0, arg), EINVAL);
 	assert_int_equal(ask_size(cmd, 1, arg), EINVAL);
 	assert_int_equal(ask_size(cmd, 4, arg), EINVAL);
-	assert_int_equal(ask_size(cmd, size - 1, arg), EINVAL);
+	assert_int_equal(ask_size(cmd, least - 1, arg), EINVAL);
+	assert_int_equal(ask_size(cmd, least, arg), 0);
+	for (size_t i = least; i < ROOM; i++)
+		assert_int_equal(arg[i], 0);		/* nothing written there */
+	assert_int_equal(ask_size(cmd, size - 1, arg), size == least ? EINVAL : 0);
 	assert_int_equal(ask_size(cmd, size, arg), 0);
 	assert_int_equal(ask_size(cmd, size + 1, arg), 0);
 	assert_int_equal(ask_size(cmd, size + 64, arg), 0);
@@ -341,7 +346,7 @@ static void test_sizes(void **state)
 	(void)state;
 	asked_begin();
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
-		check_sizes(commands[i].cmd, commands[i].size, arg);
+		check_sizes(commands[i].cmd, commands[i].size, commands[i].least, arg);
 		check_tail(commands[i].cmd, commands[i].size, arg);
 	}
 	asked_end();

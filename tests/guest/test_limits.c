@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
@@ -15,6 +16,7 @@
 #include "common/driver.h"
 
 #define ALLOW	"/sys/module/phyr/parameters/allow_pfnmap"
+#define LAYOUT	"/sys/module/phyr/parameters/allow_layout"
 
 static void set_memlock(size_t bytes)
 {
@@ -222,6 +224,129 @@ static void test_unprivileged_ranges(void **state)
 	(void)state;
 	child_run(unprivileged_ranges_child, addr);
 	release(addr, PAGE);
+}
+
+/* Which pages are adjacent in physical memory, and what is pinned in the whole system */
+
+static bool histogram_is_empty(const struct phyr_query *query)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(query->histogram); i++)
+		if (query->histogram[i])
+			return false;
+	return true;
+}
+
+static void pin_and_ask(char *addr, struct phyr_query *query, struct phyr_info *info,
+			uint64_t *pin_ns)
+{
+	int region;
+
+	*query = (struct phyr_query) { .size = sizeof(*query) };
+	*info = (struct phyr_info) { .size = sizeof(*info) };
+	region = phyr_pin_timed(dev, addr, 16 * PAGE, PHYR_PIN_WRITE, pin_ns);
+	must(region >= 0);
+	must(!phyr_query(dev, region, query));
+	must(!phyr_info(dev, info));
+	close(region);
+	must(query->bytes == 16 * PAGE && query->pages == 16);
+	must(query->kinds == 1u << PHYR_KIND_RAM && query->kind_bytes[0] == 16 * PAGE);
+	must(query->flags & PHYR_QUERY_WRITE);
+	must(info->page_size == PAGE && info->version);
+}
+
+static void layout_shown(char *addr)
+{
+	struct phyr_query query;
+	struct phyr_info info;
+	uint64_t pin_ns = 0;
+
+	pin_and_ask(addr, &query, &info, &pin_ns);
+	must(pin_ns && query.phyrs && query.largest && query.metadata_bytes);
+	must(!histogram_is_empty(&query) && !(query.flags & PHYR_QUERY_RESTRICTED));
+	must(info.regions >= 1 && info.pinned_pages >= 16 && !info.flags);
+}
+
+static void layout_hidden(char *addr)
+{
+	struct phyr_query query;
+	struct phyr_info info;
+	uint64_t pin_ns = 1;
+
+	pin_and_ask(addr, &query, &info, &pin_ns);
+	must(!pin_ns && !query.phyrs && !query.largest && !query.metadata_bytes);
+	must(histogram_is_empty(&query) && query.flags & PHYR_QUERY_RESTRICTED);
+	must(!info.regions && !info.pinned_pages && info.flags == PHYR_INFO_RESTRICTED);
+}
+
+/* The descriptor of /dev/phyr is root's: it grants nothing. */
+static void layout_hidden_child(void *arg)
+{
+	become_nobody();
+	layout_hidden(arg);
+	dev = phyr_open();
+	must(dev >= 0);
+	layout_hidden(arg);
+}
+
+static void layout_shown_child(void *arg)
+{
+	become_nobody();
+	layout_shown(arg);
+}
+
+/* Root of a user namespace has CAP_SYS_ADMIN there, and nowhere else. */
+static void layout_namespace_child(void *arg)
+{
+	must(!unshare(CLONE_NEWUSER));
+	layout_hidden(arg);
+}
+
+/* A program that was built with the first version sees zeros, and no flag. */
+static void layout_old_child(void *arg)
+{
+	struct phyr_info info = { .size = offsetof(struct phyr_info, flags), .flags = ~0u };
+
+	(void)arg;
+	become_nobody();
+	must(!phyr_info(dev, &info));
+	must(!info.regions && !info.pinned_pages && info.flags == ~0u);
+}
+
+static void test_unprivileged_layout(void **state)
+{
+	char *addr = anon(16 * PAGE, RW);
+	int region = pin(addr, 16 * PAGE, 0);
+
+	(void)state;
+	layout_shown(addr);
+	child_run(layout_hidden_child, addr);
+	child_run(layout_namespace_child, addr);
+	child_run(layout_old_child, addr);
+	assert_int_equal(write_file(LAYOUT, "1"), 0);
+	child_run(layout_shown_child, addr);
+	assert_int_equal(write_file(LAYOUT, "0"), 0);
+	child_run(layout_hidden_child, addr);
+	close(region);
+	release(addr, 16 * PAGE);
+}
+
+/* What tells as much in files is root's. */
+static void layout_files_child(void *arg)
+{
+	(void)arg;
+	become_nobody();
+	must(open("/sys/kernel/debug/phyr/regions", O_RDONLY) < 0 && errno == EACCES);
+	must(open("/sys/kernel/tracing/events/phyr/enable", O_RDONLY) < 0 && errno == EACCES);
+	must(open("/sys/kernel/tracing/trace", O_RDONLY) < 0 && errno == EACCES);
+	must(open(LAYOUT, O_RDONLY) < 0 && errno == EACCES);
+}
+
+static void test_unprivileged_files(void **state)
+{
+	(void)state;
+	assert_int_equal(access("/sys/kernel/debug/phyr/regions", R_OK), 0);
+	assert_int_equal(access("/sys/kernel/tracing/events/phyr/enable", R_OK), 0);
+	child_run(layout_files_child, NULL);
 }
 
 static void bar_refused_child(void *arg)
@@ -488,6 +613,8 @@ int main(void)
 	const struct CMUnitTest limits[] = {
 		fixture_test(test_memlock),
 		fixture_test(test_unprivileged_ranges),
+		fixture_test(test_unprivileged_layout),
+		fixture_test(test_unprivileged_files),
 		fixture_test(test_unprivileged_bar),
 		fixture_test(test_killed_while_pinning),
 		fixture_test(test_killed_with_regions),

@@ -24,6 +24,8 @@ enum {
 	PHYR_KIND_MAX = 8	/* room in kind_bytes[] */
 };
 
+#define PHYR_INFO_RESTRICTED	(1u << 0)	/* the totals are not shown to this caller */
+
 /**
  * struct phyr_info - PHYR_IOC_INFO: about the module
  * @size: sizeof(struct phyr_info)
@@ -32,6 +34,12 @@ enum {
  * @iova: out: 1 if one DMA address range can hold a whole list (Linux 6.16)
  * @regions: out: regions that exist, in the whole system
  * @pinned_pages: out: pages that they pin, counted as RLIMIT_MEMLOCK does
+ * @flags: out: PHYR_INFO_*
+ * @reserved: out: 0
+ *
+ * The totals of the whole system are for CAP_SYS_ADMIN. For other callers @regions and
+ * @pinned_pages are 0 and @flags has PHYR_INFO_RESTRICTED, unless the module parameter
+ * allow_layout is set.
  */
 struct phyr_info {
 	__u32 size;
@@ -40,6 +48,8 @@ struct phyr_info {
 	__u32 iova;
 	__u64 regions;
 	__u64 pinned_pages;
+	__u32 flags;
+	__u32 reserved;
 };
 
 #define PHYR_PIN_WRITE	(1u << 0)	/* devices and mmap may write it */
@@ -52,7 +62,8 @@ struct phyr_info {
  * @len: length in bytes, not 0
  * @fd: out: the region, a dma-buf; close() lets go of it
  * @reserved: must be 0
- * @pin_ns: out: how long the pinning itself took, in nanoseconds
+ * @pin_ns: out: how long the pinning itself took, in nanoseconds; 0 if the caller may
+ *	not see how memory is laid out, see PHYR_QUERY_RESTRICTED
  */
 struct phyr_pin {
 	__u32 size;
@@ -86,6 +97,7 @@ struct phyr_import {
 
 #define PHYR_QUERY_WRITE	(1u << 0)	/* made with PHYR_PIN_WRITE */
 #define PHYR_QUERY_REVOKED	(1u << 1)	/* its memory has gone: ENODEV from all else */
+#define PHYR_QUERY_RESTRICTED	(1u << 2)	/* the layout is not shown to this caller */
 
 /**
  * struct phyr_query - PHYR_IOC_QUERY: about a region
@@ -100,6 +112,10 @@ struct phyr_import {
  * @metadata_bytes: out: kernel memory that holds the list of phyrs
  * @kind_bytes: out: bytes of each kind
  * @histogram: out: [n] counts the phyrs of 2^n to 2^(n+1)-1 bytes
+ *
+ * Which pages are adjacent in physical memory is for CAP_SYS_ADMIN. For other callers
+ * @phyrs, @largest, @metadata_bytes and @histogram are 0 and @flags has
+ * PHYR_QUERY_RESTRICTED, unless the module parameter allow_layout is set.
  */
 struct phyr_query {
 	__u32 size;

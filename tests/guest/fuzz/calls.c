@@ -236,9 +236,15 @@ struct shaped {
 	int or_error;
 };
 
+/* What the first version of a structure had: longer ones came later. */
+static uint32_t least_size(unsigned int cmd, uint32_t ksize)
+{
+	return cmd == PHYR_IOC_INFO ? offsetof(struct phyr_info, flags) : ksize;
+}
+
 /* Puts @in into the buffer, whose size is @usize by its own account. */
-static struct shaped shape_in(struct thread *t, const void *in, uint32_t ksize, uint32_t usize,
-			      uint64_t shape)
+static struct shaped shape_in(struct thread *t, const void *in, uint32_t least, uint32_t ksize,
+			      uint32_t usize, uint64_t shape)
 {
 	unsigned char *end = t->arg + ARG_ROOM;
 	size_t room = usize < 8 ? 8 : usize > 2 * PAGE ? 2 * PAGE : usize;
@@ -265,7 +271,7 @@ static struct shaped shape_in(struct thread *t, const void *in, uint32_t ksize, 
 	for (size_t i = 0; i < room && s.at + i < end; i++)
 		s.at[i] = i < ksize && i < usize ? ((const unsigned char *)in)[i] : 0;
 	memcpy(s.at, &usize, 4);
-	if (usize < ksize)
+	if (usize < least)
 		s.error = EINVAL;
 	else if (usize > PAGE)
 		s.error = E2BIG;
@@ -308,8 +314,8 @@ static bool may_fail(const struct thread *t, int error)
 static int struct_call(struct thread *t, unsigned int cmd, void *inout, uint32_t ksize,
 		       uint64_t size, uint64_t shape)
 {
-	uint32_t usize = size_of(size, ksize);
-	struct shaped s = shape_in(t, inout, ksize, usize, shape);
+	uint32_t usize = size_of(size, ksize), known = usize < ksize ? usize : ksize;
+	struct shaped s = shape_in(t, inout, least_size(cmd, ksize), ksize, usize, shape);
 	bool read_only = s.at && (shape & 7) == PLACE_READ_ONLY;
 	int error;
 
@@ -327,15 +333,24 @@ static int struct_call(struct thread *t, unsigned int cmd, void *inout, uint32_t
 			"(%d, not %d)", error, s.error);
 	if (read_only)
 		must_be(error);
-	check_untouched(t, &s, error ? 0 : ksize);
+	check_untouched(t, &s, error ? 0 : known);
 	if (!error)
-		memcpy(inout, s.at, ksize);
+		memcpy(inout, s.at, known);
 	return error;
 }
 
 /* What must be true of regions */
 
-static void check_sums(const struct phyr_query *q)
+/* A user sees nothing of how his pages lie in physical memory. */
+static void check_restricted(const struct phyr_query *q)
+{
+	must_be(q->flags & PHYR_QUERY_RESTRICTED);
+	must_be(!q->phyrs && !q->largest && !q->metadata_bytes);
+	for (unsigned int i = 0; i < ARRAY_SIZE(q->histogram); i++)
+		must_be(!q->histogram[i]);
+}
+
+static void check_sums(const struct thread *t, const struct phyr_query *q)
 {
 	uint64_t bytes = 0, phyrs = 0;
 
@@ -344,12 +359,16 @@ static void check_sums(const struct phyr_query *q)
 		must_be(!q->kind_bytes[i] == !(q->kinds & 1u << i));
 	}
 	must_be(bytes == q->bytes);
+	must_be(q->bytes && q->pages && q->pages * PAGE >= q->bytes);
+	if (t->nobody) {
+		check_restricted(q);
+		return;
+	}
+	must_be(!(q->flags & PHYR_QUERY_RESTRICTED));
 	for (unsigned int i = 0; i < ARRAY_SIZE(q->histogram); i++)
 		phyrs += q->histogram[i];
-	must_be(phyrs == q->phyrs);
-	must_be(q->bytes && q->phyrs && q->pages);
+	must_be(phyrs && phyrs == q->phyrs && q->phyrs <= q->pages);
 	must_be(q->largest <= q->bytes && q->largest * q->phyrs >= q->bytes);
-	must_be(q->pages * PAGE >= q->bytes && q->phyrs <= q->pages);
 	must_be(q->metadata_bytes >= 24);
 }
 
@@ -426,8 +445,9 @@ static void check_region(struct thread *t, const struct phyr_pin *pin, uint64_t 
 	must_be(!phyr_query(dev, pin->fd, &q));
 	must_be(q.bytes == pin->len && q.pages == pages);
 	must_be(!(pin->flags & PHYR_PIN_WRITE) == !(q.flags & PHYR_QUERY_WRITE));
-	check_sums(&q);
+	check_sums(t, &q);
 	if (t->nobody) {
+		must_be(!pin->pin_ns);
 		must_be(phyr_ranges(dev, pin->fd, 0, t->ranges, 1) == -EPERM);
 		must_be(!(q.kinds & 1u << PHYR_KIND_MMIO));
 		must_be(!alone || (uint64_t)pinned() * 1024 <= memlock);
@@ -457,11 +477,15 @@ static int call_open(struct thread *t, const uint64_t *a)
 static int call_info(struct thread *t, const uint64_t *a)
 {
 	struct phyr_info info = { 0 };
+	uint32_t size = size_of(a[0], sizeof(info));
 	int error = struct_call(t, PHYR_IOC_INFO, &info, sizeof(info), a[0], a[1]);
 
 	if (error)
 		return error;
-	must_be(info.page_size == PAGE && info.iova <= 1);
+	must_be(info.page_size == PAGE && info.iova <= 1 && !info.reserved);
+	must_be(!t->nobody || (!info.regions && !info.pinned_pages));
+	must_be(info.flags == (t->nobody && size > offsetof(struct phyr_info, flags) ?
+			       PHYR_INFO_RESTRICTED : 0));
 	return 0;
 }
 
@@ -485,7 +509,7 @@ static int call_pin(struct thread *t, const uint64_t *a)
 }
 
 /* A region that nobody else knows of yet, of @import->dmabuf, which others may close. */
-static void check_import(const struct phyr_import *import)
+static void check_import(const struct thread *t, const struct phyr_import *import)
 {
 	struct phyr_query q = { .size = sizeof(q) };
 	off_t size = lseek(import->dmabuf, 0, SEEK_END);
@@ -496,7 +520,7 @@ static void check_import(const struct phyr_import *import)
 	must_be(lseek(import->fd, 0, SEEK_END) == (off_t)q.bytes);
 	must_be(!(import->flags & PHYR_PIN_WRITE) == !(q.flags & PHYR_QUERY_WRITE));
 	must_be(!(q.kinds & 1u << PHYR_KIND_MMIO));
-	check_sums(&q);
+	check_sums(t, &q);
 	if (import->len)
 		must_be(q.bytes == import->len);
 	else
@@ -516,7 +540,7 @@ static int call_import_buf(struct thread *t, const uint64_t *a)
 		return error;
 	must_be(import.flags == in.flags && import.flags <= PHYR_PIN_WRITE);
 	must_be(import.dmabuf == in.dmabuf && import.offset == in.offset && import.len == in.len);
-	check_import(&import);
+	check_import(t, &import);
 	slot_put(a[0], import.fd);
 	return 0;
 }
@@ -527,7 +551,7 @@ static int call_query(struct thread *t, const uint64_t *a)
 	int error = struct_call(t, PHYR_IOC_QUERY, &q, sizeof(q), a[1], a[2]);
 
 	if (!error)
-		check_sums(&q);
+		check_sums(t, &q);
 	return error;
 }
 
