@@ -83,6 +83,12 @@ static uint64_t page_array_bytes(const struct pinned *p)
 	return p->query.pages * 8;
 }
 
+/* Which pages are adjacent in physical memory is not shown to everybody. */
+static bool is_restricted(const struct phyr_query *query)
+{
+	return query->flags & PHYR_QUERY_RESTRICTED;
+}
+
 /* The table */
 
 static void print_kinds(const struct phyr_query *query)
@@ -130,19 +136,41 @@ static void print_range(const struct phyr_range *range, void *ctx)
 	       phyr_kind_name(range->kind));
 }
 
+static void print_headline(const struct pin_args *args, const struct pinned *p)
+{
+	printf("pinned %s of %s%s", text_bytes(p->query.bytes).s,
+	       args->file ? args->file : memory_kind_name(args->kind),
+	       args->file ? "" : " memory");
+	if (!is_restricted(&p->query))
+		printf(" in %s", text_ns(p->pin_ns).s);
+	puts("\n");
+}
+
+static void print_restriction(void)
+{
+	puts("\nHow many phyrs that is, their lengths and the time it took are shown to\n"
+	     "CAP_SYS_ADMIN only, as they tell which pages are adjacent in physical memory: run\n"
+	     "it as root, or set the module parameter allow_layout.");
+}
+
 static int print_table(const struct pin_args *args, const struct pinned *p)
 {
 	const struct phyr_query *query = &p->query;
+	bool shown = !is_restricted(query);
 
-	printf("pinned %s of %s%s in %s\n\n", text_bytes(query->bytes).s,
-	       args->file ? args->file : memory_kind_name(args->kind),
-	       args->file ? "" : " memory", text_ns(p->pin_ns).s);
+	print_headline(args, p);
 	printf("  bytes      %" PRIu64 "%s\n", (uint64_t)query->bytes,
 	       query->flags & PHYR_QUERY_WRITE ? "" : ", read-only");
 	printf("  pages      %" PRIu64 "\n", (uint64_t)query->pages);
-	printf("  phyrs      %" PRIu64 "\n", (uint64_t)query->phyrs);
-	printf("  largest    %s\n", text_bytes(query->largest).s);
+	if (shown) {
+		printf("  phyrs      %" PRIu64 "\n", (uint64_t)query->phyrs);
+		printf("  largest    %s\n", text_bytes(query->largest).s);
+	}
 	print_kinds(query);
+	if (!shown) {
+		print_restriction();
+		return 0;
+	}
 	printf("  metadata   %s (8 bytes a page: %s)\n", text_bytes(query->metadata_bytes).s,
 	       text_bytes(page_array_bytes(p)).s);
 	print_histogram(query);
@@ -206,19 +234,21 @@ static int print_json(const struct pin_args *args, const struct pinned *p)
 {
 	struct json_object *root = json_object_new_object(), *ranges;
 	const struct phyr_query *query = &p->query;
+	bool shown = !is_restricted(query);
 	int ret = 0;
 
 	json_source(root, args);
 	json_add_bool(root, "writable", query->flags & PHYR_QUERY_WRITE);
 	json_add_u64(root, "bytes", query->bytes);
 	json_add_u64(root, "pages", query->pages);
-	json_add_u64(root, "phyrs", query->phyrs);
-	json_add_u64(root, "largest", query->largest);
+	json_add_bool(root, "restricted", !shown);
+	json_add_shown(root, "phyrs", query->phyrs, shown);
+	json_add_shown(root, "largest", query->largest, shown);
 	json_object_object_add(root, "kinds", json_kinds(query));
-	json_object_object_add(root, "histogram", json_histogram(query));
-	json_add_u64(root, "metadata_bytes", query->metadata_bytes);
+	json_object_object_add(root, "histogram", shown ? json_histogram(query) : NULL);
+	json_add_shown(root, "metadata_bytes", query->metadata_bytes, shown);
 	json_add_u64(root, "page_array_bytes", page_array_bytes(p));
-	json_add_u64(root, "pin_ns", p->pin_ns);
+	json_add_shown(root, "pin_ns", p->pin_ns, shown);
 	if (args->ranges) {
 		ranges = json_object_new_array();
 		ret = walk_ranges(p, json_range, ranges);

@@ -157,6 +157,12 @@ void json_add_u64(struct json_object *obj, const char *key, uint64_t value)
 	json_object_object_add(obj, key, json_object_new_uint64(value));
 }
 
+/* null for what the kernel does not show to this user. */
+void json_add_shown(struct json_object *obj, const char *key, uint64_t value, bool shown)
+{
+	json_object_object_add(obj, key, shown ? json_object_new_uint64(value) : NULL);
+}
+
 void json_add_bool(struct json_object *obj, const char *key, bool value)
 {
 	json_object_object_add(obj, key, json_object_new_boolean(value));

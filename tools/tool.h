@@ -47,6 +47,7 @@ uint64_t memlock_limit(void);		/* UINT64_MAX: unlimited */
 struct json_object;
 void json_print(struct json_object *root);
 void json_add_u64(struct json_object *obj, const char *key, uint64_t value);
+void json_add_shown(struct json_object *obj, const char *key, uint64_t value, bool shown);
 void json_add_bool(struct json_object *obj, const char *key, bool value);
 void json_add_text(struct json_object *obj, const char *key, const char *value);
 

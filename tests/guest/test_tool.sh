@@ -127,9 +127,13 @@ info_tests() {
 	ok "info --json" json 'd["regions"] == 0 and d["pinned_bytes"] == 0 and
 		d["page_size"] >= 4096 and d["version"] and d["iova"] in (True, False)' \
 		phyr info --json
-	ok "info as nobody" json 'd["memlock_limit"] == 1 << 20' \
+	ok "info as nobody" json 'd["memlock_limit"] == 1 << 20 and d["restricted"] and
+		d["regions"] is None and d["pinned_pages"] is None and d["pinned_bytes"] is None' \
 		prlimit --memlock=$((1 << 20)) -- setpriv --reuid "$nobody" --clear-groups -- \
 		"$(command -v phyr)" info --json
+	ok "info as root" json 'd["restricted"] is False' phyr info --json
+	as_nobody info >"$dir/out"
+	ok "info as nobody says what is missing, and why" grep -q "CAP_SYS_ADMIN only" "$dir/out"
 	ok "info without a limit" json 'd["memlock_limit"] is None' \
 		prlimit --memlock=unlimited -- phyr info --json
 }
@@ -185,8 +189,16 @@ pin_tests() {
 		phyr pin --size 64M --ranges --json
 	ok "pin --ranges, as a table" exits 0 "" phyr pin --size 64K --ranges
 	ok "pin --ranges as nobody" exits 1 "CAP_SYS_ADMIN" as_nobody pin --size 64K --ranges
-	ok "pin as nobody" json 'd["largest"] > 0' \
+	ok "pin as nobody" json 'd["bytes"] == 65536 and d["pages"] == 16 and d["restricted"] and
+		d["kinds"] == {"ram": 65536} and d["page_array_bytes"] == 128 and all(d[key] is None
+		for key in ("phyrs", "largest", "histogram", "metadata_bytes", "pin_ns"))' \
 		as_nobody pin --size 64K --json
+	as_nobody pin --size 64K >"$dir/out"
+	ok "pin as nobody says what is missing, and why" grep -q "^CAP_SYS_ADMIN only" "$dir/out"
+	echo 1 >/sys/module/phyr/parameters/allow_layout
+	ok "pin as nobody with allow_layout" json "$pin_sane"' and d["restricted"] is False' \
+		as_nobody pin --size 64K --json
+	echo 0 >/sys/module/phyr/parameters/allow_layout
 	ok "more than RLIMIT_MEMLOCK" exits 1 "RLIMIT_MEMLOCK here: 64 KiB" \
 		prlimit --memlock=65536 -- setpriv --reuid "$nobody" --clear-groups -- \
 		"$(command -v phyr)" pin --size 128K
