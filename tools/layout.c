@@ -193,9 +193,9 @@ static void survey_gap(struct page_sink *sink)
 	cost_list_gap(((struct survey *)sink)->list);
 }
 
-static void survey_swapped(struct page_sink *sink, uint64_t pages)
+static void survey_absent(struct page_sink *sink, enum page_absence what)
 {
-	((struct survey *)sink)->map->swapped += pages;
+	((struct survey *)sink)->map->absent[what]++;
 }
 
 static void survey_tick(struct page_sink *sink)
@@ -230,12 +230,13 @@ static void add_to_total(struct mapping *total, const struct mapping *map)
 	unsigned int i;
 
 	total->end += map->end - map->start;
-	total->swapped += map->swapped;
 	total->cost.bytes += map->cost.bytes;
 	total->cost.phyrs += map->cost.phyrs;
 	total->cost.metadata += map->cost.metadata;
 	if (map->cost.largest > total->cost.largest)
 		total->cost.largest = map->cost.largest;
+	for (i = 0; i < NR_PAGE_ABSENCES; i++)
+		total->absent[i] += map->absent[i];
 	for (i = 0; i < NR_PAGE_KINDS; i++)
 		total->kinds.pages[i] += map->kinds.pages[i];
 	for (i = 0; i < NR_CLASSES; i++) {
@@ -265,7 +266,7 @@ static int survey_process(struct layout *layout, struct pagemap *pm, bool pictur
 {
 	struct progress progress;
 	struct survey s = {
-		.sink = { survey_run, survey_gap, survey_swapped, survey_tick },
+		.sink = { survey_run, survey_gap, survey_absent, survey_tick },
 		.pm = pm,
 		.progress = &progress,
 	};
@@ -288,7 +289,8 @@ static int survey_process(struct layout *layout, struct pagemap *pm, bool pictur
 
 static bool wanted(const struct mapping *map, bool all)
 {
-	return all || map->cost.phyrs || map->swapped || map->hidden;
+	return all || map->cost.phyrs || map->hidden || map->absent[ABSENT_SWAPPED] ||
+	       map->absent[ABSENT_MOVING];
 }
 
 static enum page_kind next_kind(const struct mapping *map, unsigned int done)
@@ -305,6 +307,17 @@ static enum page_kind next_kind(const struct mapping *map, unsigned int done)
 	return best;
 }
 
+/* Of a mapping of which nothing is present. */
+static const char *absence_text(const struct mapping *map)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_PAGE_ABSENCES; i++)
+		if (map->absent[i])
+			return page_absence_names[i];
+	return "-";
+}
+
 /* The most frequent kind, and how many more there are. */
 static void kinds_text(const struct mapping *map, char *text, size_t size)
 {
@@ -316,14 +329,14 @@ static void kinds_text(const struct mapping *map, char *text, size_t size)
 		return;
 	}
 	if (first == NR_PAGE_KINDS) {
-		snprintf(text, size, "%s", map->swapped ? "swapped" : "-");
+		snprintf(text, size, "%s", absence_text(map));
 		return;
 	}
 	for (kind = first; kind < NR_PAGE_KINDS; kind = next_kind(map, done)) {
 		done |= 1u << kind;
 		more++;
 	}
-	more += !!map->swapped;
+	more += !!map->absent[ABSENT_SWAPPED];
 	if (more > 1)
 		snprintf(text, size, "%s +%u", page_kind_names[first], more - 1);
 	else
@@ -354,9 +367,9 @@ static void print_notes(const struct layout *layout)
 	if (total->cost.metadata && arrays >= 2 * total->cost.metadata)
 		printf(", %" PRIu64 " times less", arrays / total->cost.metadata);
 	puts(".");
-	if (total->swapped)
+	if (total->absent[ABSENT_SWAPPED])
 		printf("%s more is swapped out.\n",
-		       text_bytes(total->swapped * layout->page_size).s);
+		       text_bytes(total->absent[ABSENT_SWAPPED] * layout->page_size).s);
 	if (!layout->has_flags)
 		puts("/proc/kpageflags cannot be read: huge pages look like others.");
 }
@@ -416,7 +429,10 @@ static struct json_object *json_mapping(const struct layout *layout, const struc
 	json_add_u64(obj, "bytes", map->end - map->start);
 	json_add_u64(obj, "present_bytes", map->cost.bytes);
 	json_add_u64(obj, "present_pages", map->cost.bytes / layout->page_size);
-	json_add_u64(obj, "swapped_pages", map->swapped);
+	json_add_u64(obj, "swapped_pages", map->absent[ABSENT_SWAPPED]);
+	json_add_u64(obj, "guard_pages", map->absent[ABSENT_GUARD]);
+	json_add_u64(obj, "marker_pages", map->absent[ABSENT_MARKER]);
+	json_add_u64(obj, "moving_pages", map->absent[ABSENT_MOVING]);
 	json_add_u64(obj, "phyrs", map->cost.phyrs);
 	json_add_u64(obj, "largest", map->cost.largest);
 	json_add_u64(obj, "page_array_bytes", layout_array_bytes(layout, map));

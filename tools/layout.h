@@ -20,7 +20,7 @@ struct picture;
  * @perms: as in maps
  * @path: of the file, or what maps has in its place; "" for anonymous memory
  * @hidden: device memory that pagemap does not tell about
- * @swapped: pages in swap
+ * @absent: pages that are not present, but not nothing either
  * @kinds: of the present pages
  * @cost: as phyrs
  * @picture: of its phyrs, if one was wanted
@@ -31,7 +31,7 @@ struct mapping {
 	char perms[5];
 	char *path;
 	bool hidden;
-	uint64_t swapped;
+	uint64_t absent[NR_PAGE_ABSENCES];
 	struct page_kinds kinds;
 	struct cost cost;
 	struct picture *picture;

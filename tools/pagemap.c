@@ -9,6 +9,12 @@
  *
  * The process goes on meanwhile.  What is unmapped before it is read looks
  * like a hole, and so does everything once the process is gone.
+ *
+ * An entry with the bit "swapped" may be something else: the kernel has page-table entries
+ * that are neither empty nor present, and pagemap shows all of them so.  Its low five bits
+ * are then the kernel's swap type.  The last type is that of markers, which stand for no
+ * page; before it there are up to eight for pages that are being migrated, are lent to a
+ * device or are broken; all others are numbers of swap areas.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -53,7 +59,12 @@ struct pm_scan_arg {
 #define ENTRY_PRESENT	(1ULL << 63)
 #define ENTRY_SWAPPED	(1ULL << 62)
 #define ENTRY_FILE	(1ULL << 61)
+#define ENTRY_GUARD	(1ULL << 58)	/* Linux 6.15 */
 #define ENTRY_PFN	((1ULL << 55) - 1)
+#define ENTRY_TYPE	31u
+
+#define TYPE_SPECIAL	23u		/* the lowest that is of no swap area, in any kernel */
+#define TYPE_MARKER	31u
 
 #define ENTRIES		65536u		/* read at once: half a MiB */
 #define REGIONS		1024u		/* scanned at once */
@@ -90,6 +101,13 @@ const char *const page_kind_names[NR_PAGE_KINDS] = {
 	[PAGE_ZERO] = "zero",
 	[PAGE_KERNEL] = "kernel",
 	[PAGE_DEVICE] = "device",
+};
+
+const char *const page_absence_names[NR_PAGE_ABSENCES] = {
+	[ABSENT_SWAPPED] = "swapped",
+	[ABSENT_GUARD] = "guard",
+	[ABSENT_MARKER] = "marker",
+	[ABSENT_MOVING] = "moving",
 };
 
 /* Entries of 8 bytes from entry @index on; how many, 0 at the end or on errors. */
@@ -218,6 +236,18 @@ static int walk_gap(struct walk *w)
 	return ret;
 }
 
+/* What an entry is that is neither empty nor present. */
+static enum page_absence absence(uint64_t entry)
+{
+	unsigned int type = entry & ENTRY_TYPE;
+
+	if (entry & ENTRY_GUARD)
+		return ABSENT_GUARD;
+	if (type == TYPE_MARKER)
+		return ABSENT_MARKER;
+	return type < TYPE_SPECIAL ? ABSENT_SWAPPED : ABSENT_MOVING;
+}
+
 static int walk_entries(struct walk *w, const uint64_t *entries, size_t nr)
 {
 	bool gap = false;
@@ -231,7 +261,7 @@ static int walk_entries(struct walk *w, const uint64_t *entries, size_t nr)
 			continue;
 		}
 		if (entries[i] & ENTRY_SWAPPED)
-			w->sink->swapped(w->sink, 1);
+			w->sink->absent(w->sink, absence(entries[i]));
 		if (!gap)
 			ret = walk_gap(w);
 		gap = true;

@@ -24,6 +24,17 @@ enum page_kind {
 
 extern const char *const page_kind_names[NR_PAGE_KINDS];
 
+/* What a page is that is not present, but not nothing either */
+enum page_absence {
+	ABSENT_SWAPPED,
+	ABSENT_GUARD,			/* MADV_GUARD_INSTALL: every access is a fault */
+	ABSENT_MARKER,			/* a note in the page table, of userfaultfd for instance */
+	ABSENT_MOVING,			/* being migrated, lent to a device, or broken */
+	NR_PAGE_ABSENCES
+};
+
+extern const char *const page_absence_names[NR_PAGE_ABSENCES];
+
 /* Contiguous in virtual and in physical memory. */
 struct page_run {
 	uint64_t addr;			/* physical */
@@ -40,13 +51,13 @@ struct page_kinds {
  * struct page_sink - who wants to know
  * @run: pages that follow each other; not 0 stops the walk
  * @gap: what follows does not follow in virtual memory
- * @swapped: that many pages are in swap, or on their way
+ * @absent: one page is not present
  * @tick: called now and then
  */
 struct page_sink {
 	int (*run)(struct page_sink *sink, const struct page_run *run);
 	void (*gap)(struct page_sink *sink);
-	void (*swapped)(struct page_sink *sink, uint64_t pages);
+	void (*absent)(struct page_sink *sink, enum page_absence what);
 	void (*tick)(struct page_sink *sink);
 };
 

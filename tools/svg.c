@@ -200,9 +200,9 @@ static void put_header(FILE *f, const struct layout *layout, unsigned int height
 		text_bytes(total->cost.largest).s,
 		text_bytes(layout_array_bytes(layout, total)).s,
 		text_bytes(total->cost.metadata).s);
-	if (total->swapped)
+	if (total->absent[ABSENT_SWAPPED])
 		fprintf(f, " %s more is swapped out.",
-			text_bytes(total->swapped * layout->page_size).s);
+			text_bytes(total->absent[ABSENT_SWAPPED] * layout->page_size).s);
 	fputs("</text>\n", f);
 }
 
