@@ -101,7 +101,9 @@ static int add_mapping(struct layout *layout, const struct maps_line *line)
 		layout->maps = map;
 	}
 	map = &layout->maps[layout->nr];
-	*map = (struct mapping){ .start = line->start, .end = line->end };
+	*map = (struct mapping){
+		.start = line->start, .end = line->end, .file = line->inode,
+	};
 	memcpy(map->perms, line->perms, sizeof(map->perms));
 	map->path = strdup(line->path);
 	if (!map->path)
@@ -148,22 +150,6 @@ static int read_maps(struct layout *layout, int proc_pid)
 		return tool_fail("process %d has no memory of its own: a kernel thread, or it "
 				 "has ended", layout->pid);
 	return 0;
-}
-
-/* Devices map what they like, and pagemap is silent about VM_PFNMAP. */
-static bool is_device(const char *path)
-{
-	static const char *const prefixes[] = { "/sys/", "/dev/", "/dmabuf:", "anon_inode:" };
-	static const char *const memory[] = { "/dev/shm/", "/dev/zero", "/dev/hugepages/" };
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(memory); i++)
-		if (!strncmp(path, memory[i], strlen(memory[i])))
-			return false;
-	for (i = 0; i < ARRAY_SIZE(prefixes); i++)
-		if (!strncmp(path, prefixes[i], strlen(prefixes[i])))
-			return true;
-	return false;
 }
 
 /* One mapping's pages become its phyrs */
@@ -215,7 +201,8 @@ static int survey_mapping(struct survey *s, bool picture)
 	if (ret)
 		goto out;
 	cost_list_finish(s->list, &map->cost);
-	map->hidden = !map->cost.phyrs && is_device(map->path);
+	map->hidden = !map->cost.phyrs && map->file &&
+		      pagemap_is_silent(s->pm, map->start, map->end);
 	if (picture && map->cost.phyrs) {
 		map->picture = picture_new(s->list, map->cost.bytes);
 		ret = map->picture ? 0 : -ENOMEM;

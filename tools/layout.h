@@ -17,9 +17,10 @@ struct picture;
  * struct mapping - one line of /proc/PID/maps, and what is behind it
  * @start: first byte
  * @end: first byte after it
+ * @file: it maps a file
  * @perms: as in maps
  * @path: of the file, or what maps has in its place; "" for anonymous memory
- * @hidden: device memory that pagemap does not tell about
+ * @hidden: a file, most likely a device, whose memory pagemap does not tell about
  * @absent: pages that are not present, but not nothing either
  * @kinds: of the present pages
  * @cost: as phyrs
@@ -28,6 +29,7 @@ struct picture;
 struct mapping {
 	uint64_t start;
 	uint64_t end;
+	bool file;
 	char perms[5];
 	char *path;
 	bool hidden;

@@ -361,6 +361,36 @@ int pagemap_walk(struct pagemap *pm, uint64_t start, uint64_t end, struct page_s
 	return ret ? ret : walk_flush(&w);
 }
 
+/**
+ * pagemap_is_silent - does the kernel say nothing about a mapping?
+ * @pm: whose
+ * @start: its first byte
+ * @end: first byte after it
+ *
+ * That is so for mappings with VM_PFNMAP: of memory without a struct page, mostly.  They
+ * read as empty, and so do others of which nothing is present.  But a scan for pages that
+ * are not present finds those in the others, and skips VM_PFNMAP.
+ *
+ * Return: true if it is sure; never before Linux 6.7.
+ */
+bool pagemap_is_silent(struct pagemap *pm, uint64_t start, uint64_t end)
+{
+	struct page_region found;
+	struct pm_scan_arg arg = {
+		.size = sizeof(arg),
+		.start = start,
+		.end = end,
+		.vec = (uintptr_t)&found,
+		.vec_len = 1,
+		.max_pages = 1,
+		.category_inverted = PAGE_IS_PRESENT,
+		.category_mask = PAGE_IS_PRESENT,
+		.return_mask = PAGE_IS_PRESENT,
+	};
+
+	return !ioctl(pm->fd, PAGEMAP_SCAN, &arg);
+}
+
 /* What a page is, from its flags in /proc/kpageflags. */
 static enum page_kind flags_kind(uint64_t flags, bool file)
 {

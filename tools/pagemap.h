@@ -66,6 +66,7 @@ struct pagemap;
 struct pagemap *pagemap_open(int proc_pid);	/* NULL: see errno */
 void pagemap_close(struct pagemap *pm);
 int pagemap_walk(struct pagemap *pm, uint64_t start, uint64_t end, struct page_sink *sink);
+bool pagemap_is_silent(struct pagemap *pm, uint64_t start, uint64_t end);
 void pagemap_kinds(struct pagemap *pm, const struct page_run *run, struct page_kinds *kinds);
 
 bool pagemap_has_flags(const struct pagemap *pm);
