@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What phyr layout found out about a process. */
+/* What phyr layout finds out about a process: survey.c measures, layout.c and svg.c show. */
 #ifndef PHYR_LAYOUT_H
 #define PHYR_LAYOUT_H
 
@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <time.h>
 
 #include "cost.h"
 #include "pagemap.h"
@@ -17,7 +18,6 @@ struct picture;
  * struct mapping - one line of /proc/PID/maps, and what is behind it
  * @start: first byte
  * @end: first byte after it
- * @file: it maps a file
  * @perms: as in maps
  * @path: of the file, or what maps has in its place; "" for anonymous memory
  * @hidden: a file, most likely a device, whose memory pagemap does not tell about
@@ -29,7 +29,6 @@ struct picture;
 struct mapping {
 	uint64_t start;
 	uint64_t end;
-	bool file;
 	char perms[5];
 	char *path;
 	bool hidden;
@@ -41,17 +40,47 @@ struct mapping {
 
 #define SVG_MAPPINGS	40
 
+/**
+ * struct layout - a process, as far as it is known
+ * @pid: of the process
+ * @comm: its name
+ * @page_size: of the kernel
+ * @has_flags: kinds are from /proc/kpageflags
+ * @nr: mappings so far
+ * @nr_present: of these, those with a present page
+ * @total: their sum; its @end is the sum of sizes
+ * @pictured: the largest, with paths and pictures of their own, if those are wanted
+ * @nr_pictured: how many there are
+ */
 struct layout {
 	int pid;
 	char comm[32];
 	uint64_t page_size;
-	bool has_flags;			/* kinds are from /proc/kpageflags */
-	struct mapping *maps;
+	bool has_flags;
 	size_t nr;
+	size_t nr_present;
 	struct mapping total;
-	struct mapping *pictured[SVG_MAPPINGS + 1];
+	struct mapping pictured[SVG_MAPPINGS + 1];
 	unsigned int nr_pictured;
 };
+
+/* survey.c: calls @fn for each mapping, in order; its path is good for that call only. */
+typedef void (*mapping_fn)(struct layout *layout, const struct mapping *map, void *ctx);
+int survey_process(struct layout *layout, bool pictures, mapping_fn fn, void *ctx);
+void layout_free(struct layout *layout);
+
+/* progress.c: for who waits at a terminal longer than two seconds */
+struct progress {
+	struct timespec next;
+	const struct layout *layout;
+	uint64_t bytes;
+	bool tty;
+	bool shown;
+};
+
+void progress_init(struct progress *p, const struct layout *layout);
+void progress_tick(struct progress *p);
+void progress_end(struct progress *p);
 
 /* 8 bytes, a pointer, for each page: what phyrs replace */
 static inline uint64_t layout_array_bytes(const struct layout *layout, const struct mapping *map)

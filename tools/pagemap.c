@@ -7,6 +7,10 @@
  * parts hold anything, so a reservation of terabytes costs nothing; elsewhere
  * everything is read, in large pieces.
  *
+ * Most processes have many small mappings, so scanning and reading do not stop at the end
+ * of the one that is asked for: what was found after it is kept for the next call, which is
+ * expected to ask for higher addresses.
+ *
  * The process goes on meanwhile.  What is unmapped before it is read looks
  * like a hole, and so does everything once the process is gone.
  *
@@ -68,18 +72,43 @@ struct pm_scan_arg {
 
 #define ENTRIES		65536u		/* read at once: half a MiB */
 #define REGIONS		1024u		/* scanned at once */
+#define SCAN_SPAN	(64ULL << 30)	/* and bytes, as the process cannot mmap() meanwhile */
+#define NEAR		64u		/* pages of a hole that are read rather than skipped */
 /* kpageflags has it, its header not */
 #define KPF_RESERVED	32
 
 #define BLOCK		512u		/* pages: one PMD's worth */
 
+/**
+ * struct pagemap - how to look at a process, and what was found ahead
+ * @fd: of its pagemap
+ * @flags_fd: of /proc/kpageflags, or -1
+ * @flags_mask: those that mean something
+ * @page_size: of the kernel
+ * @limit: the first address that cannot be scanned; 0 if none can be
+ * @scanned: first byte that @regions are about
+ * @scanned_end: first byte after it
+ * @region: the first of @regions that is not behind the walk
+ * @nr_regions: how many there are
+ * @page: of which @entries has the first entry
+ * @nr_entries: how many there are
+ * @regions: the parts that hold something
+ * @entries: of pagemap
+ */
 struct pagemap {
 	int fd;
-	int flags_fd;			/* of /proc/kpageflags, or -1 */
-	uint64_t flags_mask;		/* those that mean something */
+	int flags_fd;
+	uint64_t flags_mask;
 	uint64_t page_size;
-	uint64_t entries[ENTRIES];
+	uint64_t limit;
+	uint64_t scanned;
+	uint64_t scanned_end;
+	size_t region;
+	size_t nr_regions;
+	uint64_t page;
+	size_t nr_entries;
 	struct page_region regions[REGIONS];
+	uint64_t entries[ENTRIES];
 };
 
 /* Where a walk stands. */
@@ -160,6 +189,24 @@ static uint64_t meaningful_flags(int flags_fd)
 	return ~(flags & 1ULL << KPF_KSM);
 }
 
+/*
+ * A scan must not pass the end of what a process can have, which differs from machine to
+ * machine.  0 if the kernel cannot scan.
+ */
+static uint64_t scan_limit(const struct pagemap *pm)
+{
+	struct pm_scan_arg arg = { .size = sizeof(arg) };
+	unsigned int bits;
+
+	for (bits = 63; bits >= 30; bits--) {
+		arg.end = (1ULL << bits) - pm->page_size;
+		arg.start = arg.end - pm->page_size;
+		if (!ioctl(pm->fd, PAGEMAP_SCAN, &arg))
+			return arg.end;
+	}
+	return 0;
+}
+
 /**
  * pagemap_open - get ready to look at a process
  * @proc_pid: descriptor of its directory in /proc
@@ -178,6 +225,9 @@ struct pagemap *pagemap_open(int proc_pid)
 	pm->flags_fd = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
 	pm->flags_mask = meaningful_flags(pm->flags_fd);
 	pm->page_size = (uint64_t)sysconf(_SC_PAGESIZE);
+	pm->scanned_end = 0;
+	pm->nr_entries = 0;
+	pm->limit = scan_limit(pm);
 	return pm;
 }
 
@@ -269,19 +319,47 @@ static int walk_entries(struct walk *w, const uint64_t *entries, size_t nr)
 	return ret;
 }
 
-/* Reads everything from @start to @end. */
+/* Where to stop reading: behind the last region that begins soon after another. */
+static uint64_t read_until(const struct pagemap *pm, uint64_t page, uint64_t last)
+{
+	const struct page_region *region = pm->regions + pm->region;
+	const struct page_region *end = pm->regions + pm->nr_regions;
+
+	for (; region < end && region->start / pm->page_size <= last + NEAR; region++)
+		if (region->end / pm->page_size > last)
+			last = region->end / pm->page_size;
+	return last - page < ENTRIES ? last : page + ENTRIES;
+}
+
+/* The entries of pages from @page on; how many, up to @last, or 0 at the end. */
+static size_t get_entries(struct pagemap *pm, uint64_t page, uint64_t last,
+			  const uint64_t **entries)
+{
+	size_t nr;
+
+	if (page < pm->page || page >= pm->page + pm->nr_entries) {
+		pm->page = page;
+		nr = (size_t)(read_until(pm, page, last) - page);
+		pm->nr_entries = read_entries(pm->fd, page, pm->entries, nr);
+	}
+	*entries = pm->entries + (page - pm->page);
+	nr = (size_t)(pm->page + pm->nr_entries - page);
+	return nr < last - page ? nr : (size_t)(last - page);
+}
+
+/* Everything from @start to @end. */
 static int walk_read(struct walk *w, uint64_t start, uint64_t end)
 {
 	uint64_t page = start / w->pm->page_size, last = end / w->pm->page_size;
+	const uint64_t *entries;
 	size_t nr;
 	int ret;
 
 	for (; page < last; page += nr) {
-		nr = last - page < ENTRIES ? (size_t)(last - page) : ENTRIES;
-		nr = read_entries(w->pm->fd, page, w->pm->entries, nr);
+		nr = get_entries(w->pm, page, last, &entries);
 		if (!nr)
 			break;
-		ret = walk_entries(w, w->pm->entries, nr);
+		ret = walk_entries(w, entries, nr);
 		if (ret)
 			return ret;
 		w->sink->tick(w->sink);
@@ -289,59 +367,63 @@ static int walk_read(struct walk *w, uint64_t start, uint64_t end)
 	return 0;
 }
 
-/* Finds the parts that hold something; how many, or a negative errno. */
-static long scan(struct pagemap *pm, uint64_t start, uint64_t end, uint64_t *walked)
+static bool is_scanned(const struct pagemap *pm, uint64_t addr)
+{
+	return addr >= pm->scanned && addr < pm->scanned_end;
+}
+
+/* Finds what follows @start, for as far as it goes; whether that worked. */
+static bool scan_from(struct pagemap *pm, uint64_t start)
 {
 	struct pm_scan_arg arg = {
 		.size = sizeof(arg),
 		.start = start,
-		.end = end,
+		.end = start + SCAN_SPAN < pm->limit ? start + SCAN_SPAN : pm->limit,
 		.vec = (uintptr_t)pm->regions,
 		.vec_len = REGIONS,
+		.max_pages = ENTRIES,
 		.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
 		.return_mask = PAGE_IS_PRESENT,
 	};
-	long nr = ioctl(pm->fd, PAGEMAP_SCAN, &arg);
+	int nr;
 
-	if (nr < 0)
-		return -errno;
-	*walked = arg.walk_end;
-	return nr;
+	pm->scanned_end = 0;
+	pm->nr_regions = 0;
+	pm->region = 0;
+	if (start >= pm->limit)
+		return false;
+	nr = ioctl(pm->fd, PAGEMAP_SCAN, &arg);
+	if (nr < 0 || arg.walk_end <= start)
+		return false;
+	pm->nr_regions = (size_t)nr;
+	pm->scanned = start;
+	pm->scanned_end = arg.walk_end;
+	return true;
 }
 
-static int walk_regions(struct walk *w, long nr, uint64_t *at)
+/* The next part of *@start to @end that may hold something; whether there is one. */
+static bool next_part(struct pagemap *pm, uint64_t *start, uint64_t end, uint64_t *part_end)
 {
-	const struct page_region *region = w->pm->regions;
-	int ret = 0;
+	const struct page_region *region;
 
-	for (; !ret && nr; nr--, region++) {
-		if (region->start != *at)
-			ret = walk_gap(w);
-		if (!ret)
-			ret = walk_read(w, region->start, region->end);
-		*at = region->end;
+	for (; *start < end; *start = pm->scanned_end) {
+		*part_end = end;
+		if (!is_scanned(pm, *start) && !scan_from(pm, *start))
+			return true;
+		while (pm->region < pm->nr_regions && pm->regions[pm->region].end <= *start)
+			pm->region++;
+		if (pm->region == pm->nr_regions)
+			continue;
+		region = &pm->regions[pm->region];
+		if (region->start >= end)
+			return false;
+		if (region->start > *start)
+			*start = region->start;
+		if (region->end < end)
+			*part_end = region->end;
+		return true;
 	}
-	return ret;
-}
-
-/* As walk_read(), but holes are skipped, as far as the kernel can. */
-static int walk_scan(struct walk *w, uint64_t start, uint64_t end)
-{
-	uint64_t at = start, walked = start;
-	int ret = 0;
-	long nr;
-
-	while (!ret && walked < end) {
-		start = walked;
-		nr = scan(w->pm, start, end, &walked);
-		if (nr < 0)
-			return walk_read(w, start, end);
-		ret = walk_regions(w, nr, &at);
-		w->sink->tick(w->sink);
-		if (walked <= start)
-			break;
-	}
-	return ret;
+	return false;
 }
 
 /**
@@ -356,8 +438,18 @@ static int walk_scan(struct walk *w, uint64_t start, uint64_t end)
 int pagemap_walk(struct pagemap *pm, uint64_t start, uint64_t end, struct page_sink *sink)
 {
 	struct walk w = { .pm = pm, .sink = sink };
-	int ret = walk_scan(&w, start, end);
+	uint64_t at = start, part_end;
+	int ret = 0;
 
+	while (!ret && next_part(pm, &at, end, &part_end)) {
+		if (at != start)
+			ret = walk_gap(&w);
+		if (!ret)
+			ret = walk_read(&w, at, part_end);
+		at = part_end;
+		start = at;
+		sink->tick(sink);
+	}
 	return ret ? ret : walk_flush(&w);
 }
 
@@ -388,7 +480,7 @@ bool pagemap_is_silent(struct pagemap *pm, uint64_t start, uint64_t end)
 		.return_mask = PAGE_IS_PRESENT,
 	};
 
-	return !ioctl(pm->fd, PAGEMAP_SCAN, &arg);
+	return end <= pm->limit && !ioctl(pm->fd, PAGEMAP_SCAN, &arg);
 }
 
 /* What a page is, from its flags in /proc/kpageflags. */

@@ -295,23 +295,14 @@ static int by_size(const void *a, const void *b)
 	return left->start < right->start ? -1 : 1;
 }
 
-static size_t without_picture(const struct layout *layout)
-{
-	size_t nr = 0, i;
-
-	for (i = 0; i < layout->nr; i++)
-		nr += layout->maps[i].cost.phyrs && !layout->maps[i].picture;
-	return nr;
-}
-
 static void put_all(FILE *f, const struct layout *layout)
 {
 	unsigned int nr = layout->nr_pictured, y = ROWS_Y, i;
 	const struct mapping *sorted[ARRAY_SIZE(layout->pictured)];
-	size_t left = without_picture(layout);
+	size_t left = layout->nr_present - nr;
 
 	for (i = 0; i < nr; i++)
-		sorted[i] = layout->pictured[i];
+		sorted[i] = &layout->pictured[i];
 	qsort(sorted, nr, sizeof(sorted[0]), by_size);
 	put_header(f, layout, ROWS_Y + nr * ROW + 36);
 	put_legend(f);
