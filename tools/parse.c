@@ -113,18 +113,28 @@ static unsigned int take_unit(struct cursor *c)
 	return 10 * (unsigned int)(found - letters + 1);
 }
 
+/* "0x" before a number, as addresses are written. */
+static bool take_hex_prefix(struct cursor *c)
+{
+	if (c->s[0] != '0' || (c->s[1] | 0x20) != 'x')
+		return false;
+	c->s += 2;
+	return true;
+}
+
 /**
- * parse_size - a number of bytes: 4096, 64K, 2M, 1G, 1GiB
- * @s: the text
+ * parse_size - a number of bytes: 4096, 64K, 2M, 1G, 1GiB, 0x60000000
+ * @s: the text; what is hexadecimal has no unit, as some of them are digits
  * @bytes: set to it
  */
 int parse_size(const char *s, uint64_t *bytes)
 {
 	struct cursor c = { .s = s };
+	bool hex = take_hex_prefix(&c);
 	unsigned int shift;
 
-	*bytes = take_number(&c, 10);
-	shift = take_unit(&c);
+	*bytes = take_number(&c, hex ? 16 : 10);
+	shift = hex ? 0 : take_unit(&c);
 	take_end(&c);
 	if (c.error)
 		return c.error;

@@ -40,7 +40,7 @@ static void check_number(const char *text)
 	must(n < 7 || parse_number(again, n - 1, &n) == -ERANGE);
 }
 
-/* A size is what strtoull() makes of its digits, times a power of 1024. */
+/* A size is what strtoull() makes of its digits, times a power of 1024 if they are decimal. */
 static void check_size(const char *text)
 {
 	uint64_t bytes, unit = 1, digits;
@@ -50,6 +50,11 @@ static void check_size(const char *text)
 	check_error(ret);
 	if (ret)
 		return;
+	if (text[0] == '0' && (text[1] | 0x20) == 'x') {
+		digits = strtoull(text, &end, 16);
+		must(end > text + 2 && !*end && bytes == digits);
+		return;
+	}
 	digits = strtoull(text, &end, 10);
 	must(end != text && strlen(end) <= 3);
 	for (const char *c = "kmgtpe"; *end && *end != 'B'; c++) {

@@ -36,14 +36,19 @@ static void test_size(void **state)
 	check_size("18446744073709551615", 0, UINT64_MAX);
 	check_size("18446744073709551616", -ERANGE, 0);
 	check_size("16E", -ERANGE, 0);
+	check_size("0x60000000", 0, 0x60000000);
+	check_size("0X1eB", 0, 0x1eb);
+	check_size("0x0", 0, 0);
+	check_size("0xffffffffffffffff", 0, UINT64_MAX);
+	check_size("0x10000000000000000", -ERANGE, 0);
 	check_size("17179869184G", -ERANGE, 0);
 }
 
 static void test_no_size(void **state)
 {
 	static const char *const texts[] = {
-		"", " 1", "1 ", "-1", "+1", "0x10", "1X", "1Gi", "1GB", "1GiBs", "G", "1.5G",
-		"1BB", "1\xff", "1KK",
+		"", " 1", "1 ", "-1", "+1", "1X", "1Gi", "1GB", "1GiBs", "G", "1.5G", "1BB",
+		"1\xff", "1KK", "0x", "0xg", "x10", "00x10", "0x10K", "0x 1", "0x1.8",
 	};
 	size_t i;
 
