@@ -27,13 +27,43 @@ DEFINE_STATIC_CALL_NULL(lookup, kallsyms_lookup_name);
 /* Not exported either. */
 DEFINE_STATIC_CALL_NULL(location, ftrace_location);
 
-/**
- * hook_init - get ready to look functions up
- *
- * Context: process, may sleep.
- * Return: 0; -ENOENT, or what register_kprobe() said.
+/*
+ * The sysctl kernel.ftrace_enabled would take the hooks away under regions that
+ * only their replacements can read.  It refuses as long as a permanent user of
+ * ftrace is registered, and such a user cannot register while it is 0.  Direct
+ * calls are not permanent: older kernels set the flags of their ops anew.  So
+ * there is one that is, at a function that nobody calls, before the first hook is
+ * set and after the last one is gone.
  */
-int hook_init(void)
+static noinline void hook_lock_target(void)
+{
+	barrier();
+}
+
+static void notrace hook_lock_handler(unsigned long ip, unsigned long parent_ip,
+				      struct ftrace_ops *ops, struct ftrace_regs *fregs)
+{
+}
+
+static struct ftrace_ops hook_lock = {
+	.func = hook_lock_handler,
+	.flags = FTRACE_OPS_FL_PERMANENT,
+};
+
+static int hook_lock_on(void)
+{
+	int ret = ftrace_set_filter_ip(&hook_lock, (unsigned long)hook_lock_target, 0, 0);
+
+	if (!ret)
+		ret = register_ftrace_function(&hook_lock);
+	if (ret)
+		ftrace_free_filter(&hook_lock);
+	if (ret == -EBUSY)
+		pr_err("phyr_rdma: kernel.ftrace_enabled is 0, no function can be hooked\n");
+	return ret;
+}
+
+static int hook_find_functions(void)
 {
 	struct kprobe probe = {
 		.symbol_name = "kallsyms_lookup_name",
@@ -51,6 +81,31 @@ int hook_init(void)
 		return -ENOENT;
 	static_call_update(location, (typeof(ftrace_location) *)addr);
 	return 0;
+}
+
+/**
+ * hook_init - get ready to hook functions
+ *
+ * Context: process, may sleep.
+ * Return: 0; -ENOENT, or what register_kprobe() returned; -EBUSY if ftrace is
+ * switched off; -ENOMEM.
+ */
+int hook_init(void)
+{
+	int ret = hook_find_functions();
+
+	return ret ?: hook_lock_on();
+}
+
+/**
+ * hook_exit - what hook_init() did, undone
+ *
+ * Context: process, may sleep.  No function is hooked any more.
+ */
+void hook_exit(void)
+{
+	unregister_ftrace_function(&hook_lock);
+	ftrace_free_filter(&hook_lock);
 }
 
 /**
@@ -94,7 +149,7 @@ static void notrace hook_redirect(unsigned long ip, unsigned long parent_ip,
 static int redirect_register(struct hook *hook)
 {
 	hook->ops.func = hook_redirect;
-	hook->ops.flags |= FTRACE_OPS_FL_IPMODIFY;
+	hook->ops.flags = FTRACE_OPS_FL_IPMODIFY;
 	if (!IS_ENABLED(CONFIG_DYNAMIC_FTRACE_WITH_ARGS))
 		hook->ops.flags |= FTRACE_OPS_FL_SAVE_REGS;
 	return register_ftrace_function(&hook->ops);
@@ -116,8 +171,6 @@ static int hook_redirect_on(struct hook *hook)
 	if (!place)
 		return -EINVAL;
 	hook->found(place + MCOUNT_INSN_SIZE);
-	/* as sent elsewhere: not for kernel.ftrace_enabled to switch off */
-	hook->ops.flags = FTRACE_OPS_FL_PERMANENT;
 	ret = ftrace_set_filter_ip(&hook->ops, hook->addr, 0, 0);
 	if (!ret)
 		ret = redirect_register(hook);

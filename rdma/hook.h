@@ -119,6 +119,7 @@ static inline void hook_leave(void)
 }
 
 int hook_init(void);
+void hook_exit(void);
 unsigned long hook_lookup(const char *module, const char *name);
 int hook_on(struct hook *const *hooks, unsigned int nr);
 void hook_off(struct hook *const *hooks, unsigned int nr);

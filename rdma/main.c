@@ -148,10 +148,11 @@ static int __init phyr_rdma_init(void)
 {
 	int ret = hook_init();
 
-	if (!ret)
-		ret = phyr_umem_hook();
 	if (ret)
 		return ret;
+	ret = phyr_umem_hook();
+	if (ret)
+		goto exit;
 	ret = register_module_notifier(&module_nb);
 	if (ret)
 		goto unhook;
@@ -165,6 +166,8 @@ static int __init phyr_rdma_init(void)
 unhook:
 	phyr_umem_unhook();
 	hook_drain();
+exit:
+	hook_exit();
 	return ret;
 }
 
@@ -174,6 +177,7 @@ static void __exit phyr_rdma_exit(void)
 	parts_unhook();
 	phyr_umem_unhook();
 	hook_drain();
+	hook_exit();
 }
 
 module_init(phyr_rdma_init);
