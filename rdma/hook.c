@@ -4,9 +4,9 @@
  *
  * Every function of a kernel with ftrace begins with a place to call ftrace
  * from.  Either that is made to call a stub of ours directly, in the way of BPF's
- * trampolines, which costs a handful of instructions; or an ftrace handler
- * changes where execution goes on, in the way of livepatching, which costs some
- * hundred.  Unlike a livepatch both can call the original, so that whatever phyr
+ * trampolines, which costs a handful of instructions; or, where something else is
+ * called directly already, an ftrace handler changes where execution goes on, in
+ * the way of livepatching, which costs some hundred.  Unlike a livepatch both can call the original, so that whatever phyr
  * does not know stays with code that does, and they cannot be switched off under
  * memory regions that live: the module's reference count says so.
  */
@@ -26,6 +26,10 @@ DEFINE_STATIC_CALL_NULL(lookup, kallsyms_lookup_name);
 
 /* Not exported either. */
 DEFINE_STATIC_CALL_NULL(location, ftrace_location);
+
+/* Nor this one, which is there if there are direct calls: only for a message. */
+DEFINE_STATIC_CALL_NULL(find_direct, ftrace_find_rec_direct);
+static bool has_direct;
 
 /*
  * The sysctl kernel.ftrace_enabled would take the hooks away under regions that
@@ -80,6 +84,10 @@ static int hook_find_functions(void)
 	if (!addr)
 		return -ENOENT;
 	static_call_update(location, (typeof(ftrace_location) *)addr);
+	addr = static_call(lookup)("ftrace_find_rec_direct");
+	if (addr)
+		static_call_update(find_direct, (typeof(ftrace_find_rec_direct) *)addr);
+	has_direct = addr;
 	return 0;
 }
 
@@ -124,65 +132,131 @@ unsigned long hook_lookup(const char *module, const char *name)
 	return static_call(lookup)(symbol) ?: static_call(lookup)(name);
 }
 
-#if HOOK_DIRECT
+/*
+ * A function has one direct call, and BPF's programs at functions (fentry, fexit) are
+ * direct calls too.  A handler that changes where execution goes on can be there
+ * beside one: BPF calls its program, and then what the handler says.
+ */
 
-static int redirect_register(struct hook *hook)
-{
-	return register_ftrace_direct(&hook->ops, hook->stub);
-}
+/* Whether functions are left free for others to call something directly from. */
+bool hook_share;
 
-static void redirect_unregister(struct hook *hook)
-{
-	unregister_ftrace_direct(&hook->ops, hook->stub, false);
-}
-
-#else
+#define HANDLER_TRIES	1000	/* of a millisecond, see below */
 
 static void notrace hook_redirect(unsigned long ip, unsigned long parent_ip,
 				  struct ftrace_ops *ops, struct ftrace_regs *fregs)
 {
-	struct hook *hook = container_of(ops, struct hook, ops);
+	struct hook *hook = container_of(ops, struct hook, handler);
 
 	ftrace_regs_set_instruction_pointer(fregs, hook->to);
 }
 
-static int redirect_register(struct hook *hook)
+/* An ops that could not be registered may have been in ftrace's list for a moment. */
+static void ops_free(struct ftrace_ops *ops)
 {
-	hook->ops.func = hook_redirect;
-	hook->ops.flags = FTRACE_OPS_FL_IPMODIFY;
-	if (!IS_ENABLED(CONFIG_DYNAMIC_FTRACE_WITH_ARGS))
-		hook->ops.flags |= FTRACE_OPS_FL_SAVE_REGS;
-	return register_ftrace_function(&hook->ops);
+	synchronize_rcu();
+	ftrace_free_filter(ops);
 }
 
-static void redirect_unregister(struct hook *hook)
+/* BPF says -EAGAIN, after a millisecond, if it is busy with this function. */
+static int handler_register(struct hook *hook)
 {
-	unregister_ftrace_function(&hook->ops);
+	unsigned int tries = HANDLER_TRIES;
+	int ret;
+
+	hook->handler.func = hook_redirect;
+	hook->handler.flags = FTRACE_OPS_FL_IPMODIFY;
+	if (!IS_ENABLED(CONFIG_DYNAMIC_FTRACE_WITH_ARGS))
+		hook->handler.flags |= FTRACE_OPS_FL_SAVE_REGS;
+	ret = ftrace_set_filter_ip(&hook->handler, hook->addr, 0, 0);
+	if (ret)
+		return ret;
+	do
+		ret = register_ftrace_function(&hook->handler);
+	while (ret == -EAGAIN && --tries);
+	if (ret)
+		ops_free(&hook->handler);
+	hook->shared = !ret;
+	return ret;
+}
+
+static void handler_unregister(struct hook *hook)
+{
+	unregister_ftrace_function(&hook->handler);
+	ftrace_free_filter(&hook->handler);
+}
+
+#if HOOK_DIRECT
+
+static int direct_register(struct hook *hook)
+{
+	int ret = ftrace_set_filter_ip(&hook->direct, hook->addr, 0, 0);
+
+	if (ret)
+		return ret;
+	ret = register_ftrace_direct(&hook->direct, hook->stub);
+	if (ret)
+		ops_free(&hook->direct);
+	hook->shared = false;
+	return ret;
+}
+
+static void direct_unregister(struct hook *hook)
+{
+	unregister_ftrace_direct(&hook->direct, hook->stub, true);
+}
+
+#else
+
+static int direct_register(struct hook *hook)
+{
+	return -EBUSY;
+}
+
+static void direct_unregister(struct hook *hook)
+{
 }
 
 #endif
 
-/* Calls of the original go past the place from which it calls ftrace. */
-static int hook_redirect_on(struct hook *hook)
+/* The function's other direct call, or 0. */
+static unsigned long other_caller(unsigned long place)
 {
-	unsigned long place = static_call(location)(hook->addr);
-	int ret;
+	return has_direct ? static_call(find_direct)(place) : 0;
+}
 
-	if (!place)
-		return -EINVAL;
-	hook->found(place + MCOUNT_INSN_SIZE);
-	ret = ftrace_set_filter_ip(&hook->ops, hook->addr, 0, 0);
-	if (!ret)
-		ret = redirect_register(hook);
-	if (ret)
-		ftrace_free_filter(&hook->ops);
+static int hook_redirect_on(struct hook *hook, unsigned long place)
+{
+	int ret = hook_share ? -EBUSY : direct_register(hook);
+	unsigned long other;
+
+	if (ret != -EBUSY)
+		return ret;
+	other = other_caller(place);
+	ret = handler_register(hook);
+	if (!ret && other)
+		pr_info("phyr_rdma: %s is shared with %ps, its calls take a little longer\n",
+			hook->name, (void *)other);
 	return ret;
 }
 
 static void hook_redirect_off(struct hook *hook)
 {
-	redirect_unregister(hook);
-	ftrace_free_filter(&hook->ops);
+	if (hook->shared)
+		handler_unregister(hook);
+	else
+		direct_unregister(hook);
+}
+
+/* Calls of the original go past the place from which it calls ftrace. */
+static int hook_replace(struct hook *hook)
+{
+	unsigned long place = static_call(location)(hook->addr);
+
+	if (!place)
+		return -EINVAL;
+	hook->found(place + MCOUNT_INSN_SIZE);
+	return hook_redirect_on(hook, place);
 }
 
 static int hook_one(struct hook *hook)
@@ -199,11 +273,11 @@ static int hook_one(struct hook *hook)
 		hook->found(hook->addr);
 		return 0;
 	}
-	ret = hook_redirect_on(hook);
+	ret = hook_replace(hook);
 	if (ret) {
 		hook->addr = 0;
-		pr_err("phyr_rdma: cannot replace %s: %d%s\n", hook->name, ret,
-		       ret == -EBUSY ? " (is it livepatched?)" : "");
+		pr_err("phyr_rdma: failed to hook %s (%d), left unmodified%s\n", hook->name, ret,
+		       ret == -EBUSY ? ": something else redirects it, such as a livepatch" : "");
 	}
 	return ret;
 }
@@ -236,7 +310,8 @@ void hook_off(struct hook *const *hooks, unsigned int nr)
  *
  * Context: process, may sleep.
  * Return: 0; -ENOENT for a function that this kernel does not have; -EBUSY if
- * somebody else has replaced one.
+ * something else redirects one, such as a livepatch; -EAGAIN if BPF changes its
+ * programs at one all the time; -EINVAL if ftrace cannot reach one; -ENOMEM.
  */
 int hook_on(struct hook *const *hooks, unsigned int nr)
 {

@@ -22,8 +22,10 @@
  * @to: what runs instead; 0 if it is not replaced, just called
  * @stub: what the function's own first instruction calls, to go on at @to
  * @found: told the function's address, for stock()
- * @ops: ftrace's side of it
+ * @direct: ftrace's side of it, while the function calls @stub
+ * @handler: ftrace's side of it, while an ftrace handler redirects the function
  * @addr: the function's address, while it is replaced
+ * @shared: @handler is in use, and @direct is not
  */
 struct hook {
 	const char *module;
@@ -31,9 +33,13 @@ struct hook {
 	unsigned long to;
 	unsigned long stub;
 	void (*found)(unsigned long addr);
-	struct ftrace_ops ops;
+	struct ftrace_ops direct;
+	struct ftrace_ops handler;
 	unsigned long addr;
+	bool shared;
 };
+
+extern bool hook_share;
 
 DECLARE_PER_CPU(long, hook_active);
 

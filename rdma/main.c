@@ -27,6 +27,9 @@ static const struct kernel_param_ops live_ops = {
 module_param_cb(regions, &live_ops, NULL, 0444);
 MODULE_PARM_DESC(regions, "memory regions that hold this module now");
 
+module_param_named(share, hook_share, bool, 0444);
+MODULE_PARM_DESC(share, "let BPF attach to hooked functions, which then take longer to call");
+
 /**
  * struct part - what is replaced in a module that comes and goes
  * @module: its name
@@ -132,7 +135,7 @@ static int module_event(struct notifier_block *nb, unsigned long event, void *da
 		if (strcmp(mod->name, parts[i].module))
 			continue;
 		if (event == MODULE_STATE_COMING && part_came(&parts[i]))
-			pr_warn("phyr_rdma: %s stays as it is\n", mod->name);
+			pr_warn("phyr_rdma: failed to hook %s, left unmodified\n", mod->name);
 		if (event == MODULE_STATE_GOING)
 			part_went(&parts[i]);
 		return NOTIFY_OK;
