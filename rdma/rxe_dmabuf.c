@@ -86,19 +86,36 @@ static struct ib_mr *reg_user_mr_dmabuf(struct ib_pd *pd, u64 offset, u64 length
 	return mr;
 }
 
+/**
+ * phyr_rxe_dmabuf_own - does a device register dma-bufs by itself
+ * @device: the device
+ *
+ * Context: any.
+ * Return: true if it has an operation for that, which is not lent to it.
+ */
+bool phyr_rxe_dmabuf_own(const struct ib_device *device)
+{
+	phyr_reg_dmabuf_t *op = READ_ONCE(device->ops.reg_user_mr_dmabuf);
+
+	return op && op != reg_user_mr_dmabuf;
+}
+
 static int client_add(struct ib_device *device)
 {
+	int ret;
+
 	if (device->ops.driver_id != RDMA_DRIVER_RXE || device->ops.reg_user_mr_dmabuf)
 		return -EOPNOTSUPP;
-	WRITE_ONCE(device->ops.reg_user_mr_dmabuf, reg_user_mr_dmabuf);
-	return 0;
+	ret = phyr_uverbs_lend(device, reg_user_mr_dmabuf);
+	if (ret)
+		pr_warn("phyr_rdma: %s cannot register dma-bufs (%d)\n",
+			dev_name(&device->dev), ret);
+	return ret;
 }
 
 static void client_remove(struct ib_device *device, void *client_data)
 {
-	phyr_uverbs_stop();
-	WRITE_ONCE(device->ops.reg_user_mr_dmabuf, NULL);
-	phyr_uverbs_go();
+	phyr_uverbs_take_back(device);
 }
 
 static struct ib_client client = {

@@ -30,6 +30,9 @@ struct phyr_umem {
 	struct phyr_dmabuf_map mapped;
 };
 
+/* An operation of a device: register a dma-buf. */
+typedef typeof(*((struct ib_device_ops *)NULL)->reg_user_mr_dmabuf) phyr_reg_dmabuf_t;
+
 /* umem.c */
 struct phyr_umem *phyr_umem_of(const struct ib_umem *umem);
 struct phyr_umem *phyr_umem_pin(struct ib_device *device, unsigned long addr, size_t size,
@@ -45,8 +48,8 @@ void phyr_umem_unhook(void);
 /* uverbs.c */
 int phyr_uverbs_hook(void);
 void phyr_uverbs_unhook(void);
-void phyr_uverbs_stop(void);
-void phyr_uverbs_go(void);
+int phyr_uverbs_lend(struct ib_device *device, phyr_reg_dmabuf_t *op);
+void phyr_uverbs_take_back(struct ib_device *device);
 
 /* rxe.c */
 void phyr_rxe_mr_init(int access, struct rxe_mr *mr);
@@ -54,6 +57,7 @@ int phyr_rxe_hook(void);
 void phyr_rxe_unhook(void);
 
 /* rxe_dmabuf.c */
+bool phyr_rxe_dmabuf_own(const struct ib_device *device);
 int phyr_rxe_dmabuf_hook(void);
 void phyr_rxe_dmabuf_unhook(void);
 

@@ -1,14 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What phyr_rdma replaces, beside others that have a say in it: ftrace's switch,
- * BPF's programs at the same functions.
+ * BPF's programs at the same functions, registrations that take for ever.
  */
 #define _GNU_SOURCE
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <pthread.h>
+#include <rdma/ib_user_ioctl_cmds.h>
+#include <rdma/ib_user_ioctl_verbs.h>
+#include <rdma/rdma_user_ioctl_cmds.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
 #include "common/bpf.h"
 #include "common/rdma.h"
 
 #define BUF		(16 * PAGE)
 #define FTRACE_ENABLED	"/proc/sys/kernel/ftrace_enabled"
+#define PATIENCE	20		/* seconds, in an emulated guest */
 
 /* Is there a function of that name? */
 static bool in_kernel(const char *function)
@@ -239,11 +251,223 @@ static void test_comings_and_goings(void **state)
 	check_works();
 }
 
+/* Registrations that take for ever */
+
+/*
+ * Newer kernels have one call for memory and for dma-bufs, which libibverbs makes
+ * for neither yet, and the guest's headers do not know.
+ */
+#define METHOD_REG_MR	(UVERBS_METHOD_REG_DMABUF_MR + 1)
+enum { REG_HANDLE, REG_PD, REG_DMAH, REG_IOVA, REG_ADDR, REG_LENGTH, REG_ACCESS, REG_FD,
+       REG_FD_OFFSET, REG_LKEY, REG_RKEY };
+
+static struct ib_uverbs_attr attr(uint16_t id, uint16_t len, uint64_t data)
+{
+	return (struct ib_uverbs_attr){
+		.attr_id = id, .len = len, .flags = UVERBS_ATTR_F_MANDATORY, .data = data,
+	};
+}
+
+/* 0, or the errno: EPROTONOSUPPORT on kernels without the call. */
+static int reg_by_new_call(struct ibv_pd *pd, void *addr, size_t len)
+{
+	uint32_t lkey, rkey;
+	struct {
+		struct ib_uverbs_ioctl_hdr hdr;
+		struct ib_uverbs_attr attrs[8];
+	} call = {
+		.hdr = {
+			.length = sizeof(call), .object_id = UVERBS_OBJECT_MR,
+			.method_id = METHOD_REG_MR, .num_attrs = ARRAY_SIZE(call.attrs),
+			.driver_id = RDMA_DRIVER_RXE,
+		},
+		.attrs = {
+			attr(REG_HANDLE, 0, 0),
+			attr(REG_PD, 0, pd->handle),
+			attr(REG_IOVA, sizeof(uint64_t), (uintptr_t)addr),
+			attr(REG_ADDR, sizeof(uint64_t), (uintptr_t)addr),
+			attr(REG_LENGTH, sizeof(uint64_t), len),
+			attr(REG_ACCESS, sizeof(uint32_t), RDMA_ALL),
+			attr(REG_LKEY, sizeof(lkey), (uintptr_t)&lkey),
+			attr(REG_RKEY, sizeof(rkey), (uintptr_t)&rkey),
+		},
+	};
+
+	return ioctl(pd->context->cmd_fd, RDMA_VERBS_IOCTL, &call) ? errno : 0;
+}
+
+/* Until the context is closed. */
+static void reg_either_way(struct ibv_pd *pd, void *addr, size_t len)
+{
+	int error = reg_by_new_call(pd, addr, len);
+
+	if (error == EPROTONOSUPPORT)
+		must(ibv_reg_mr(pd, addr, len, RDMA_ALL));
+	else
+		must(!error);
+}
+
+static struct ibv_pd *pd_of(const char *name)
+{
+	struct ibv_device **list = ibv_get_device_list(NULL);
+	struct ibv_context *context = NULL;
+	struct ibv_pd *pd;
+
+	must(list);
+	for (int i = 0; list[i] && !context; i++)
+		if (!strcmp(ibv_get_device_name(list[i]), name))
+			context = ibv_open_device(list[i]);
+	must(context);
+	pd = ibv_alloc_pd(context);
+	must(pd);
+	return pd;
+}
+
+/* What the test and the process that hangs tell each other. */
+struct hang {
+	int hangs;
+	int answer;
+	char *mem;
+	int uffd;
+};
+
+static void *answer(void *arg)
+{
+	struct hang *hang = arg;
+	struct uffdio_zeropage zeros = {
+		.range = { .start = (uintptr_t)hang->mem, .len = BUF },
+	};
+	struct uffd_msg msg;
+
+	must(read(hang->uffd, &msg, sizeof(msg)) == sizeof(msg));
+	__atomic_store_n(&hang->hangs, 1, __ATOMIC_RELAXED);
+	while (!__atomic_load_n(&hang->answer, __ATOMIC_RELAXED))
+		usleep(10000);
+	must(!ioctl(hang->uffd, UFFDIO_ZEROPAGE, &zeros));
+	return NULL;
+}
+
+/* Registers memory whose pages somebody has to bring, on rxe1. */
+static void hang_in_fault(void *arg)
+{
+	struct hang *hang = arg;
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	pthread_t thread;
+
+	hang->mem = mmap(NULL, BUF, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	must(hang->mem != MAP_FAILED);
+	hang->uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+	must(hang->uffd >= 0 && !ioctl(hang->uffd, UFFDIO_API, &api));
+	reg.range.start = (uintptr_t)hang->mem;
+	reg.range.len = BUF;
+	must(!ioctl(hang->uffd, UFFDIO_REGISTER, &reg));
+	must(!pthread_create(&thread, NULL, answer, hang));
+	reg_either_way(pd_of("rxe1"), hang->mem, BUF);
+	must(!pthread_join(thread, NULL));
+}
+
+static void reg_on(void *name)
+{
+	reg_either_way(pd_of(name), anon(BUF, RW), BUF);
+}
+
+static void command(void *arg)
+{
+	must(!system(arg));
+}
+
+/* Has the child ended well, within the time for it? */
+static bool ends(pid_t pid)
+{
+	int status;
+
+	for (int i = 0; i < PATIENCE * 10; i++) {
+		if (waitpid(pid, &status, WNOHANG) == pid)
+			return WIFEXITED(status) && !WEXITSTATUS(status);
+		usleep(100000);
+	}
+	return false;
+}
+
+/* What others do meanwhile, each in a process: older kernels delete no link that is open. */
+static const struct {
+	void (*f)(void *arg);
+	char *arg;
+} meanwhile[] = {
+	{ command, "rdma link add rxe2 type rxe netdev veth_rxe" },
+	{ reg_on, "rxe2" },
+	{ command, "rdma link delete rxe2" },
+	{ reg_on, "rxe0" },
+};
+
+/*
+ * While a registration on rxe1 hangs, nothing else does: not even if rxe1 is to be
+ * deleted, which has to wait for it. Then it is answered, or killed.
+ */
+static void check_hang(bool delete, bool kill_it)
+{
+	struct hang *hang = mmap(NULL, PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t pid, deleter = 0, late = 0;
+	size_t n;
+
+	assert_ptr_not_equal(hang, MAP_FAILED);
+	pid = child_start(hang_in_fault, hang);
+	for (int i = 0; i < PATIENCE * 10 && !__atomic_load_n(&hang->hangs, __ATOMIC_RELAXED); i++)
+		usleep(100000);
+	assert_true(__atomic_load_n(&hang->hangs, __ATOMIC_RELAXED));
+	if (delete) {
+		deleter = child_start(command, "rdma link delete rxe1");
+		usleep(500000);
+	}
+	for (n = 0; n < ARRAY_SIZE(meanwhile); n++) {
+		late = child_start(meanwhile[n].f, meanwhile[n].arg);
+		if (!ends(late))
+			break;
+	}
+	if (kill_it)
+		kill(pid, SIGKILL);
+	else
+		__atomic_store_n(&hang->answer, 1, __ATOMIC_RELAXED);
+	assert_int_equal(ends(pid), !kill_it);
+	if (delete)
+		assert_true(ends(deleter));
+	release(hang, PAGE);
+	if (n < ARRAY_SIZE(meanwhile))
+		fail_msg("%s did not end before it, and %s after it", meanwhile[n].arg,
+			 ends(late) ? "did" : "did not");
+}
+
+#define MORE_LINKS							\
+	"{ ip link show veth_rxe >/dev/null 2>&1 || "			\
+	"ip link add veth_rxe type veth peer name veth_peer; } && "	\
+	"ip link set veth_rxe up && ip link set veth_peer up && "	\
+	"{ rdma link show rxe1/1 >/dev/null 2>&1 || "			\
+	"rdma link add rxe1 type rxe netdev lo; }"
+
+static void test_registration_that_hangs(void **state)
+{
+	(void)state;
+	assert_int_equal(rdma_load(), 0);
+	assert_int_equal(system(MORE_LINKS), 0);
+	check_hang(false, false);
+	check_hang(false, true);
+	check_hang(true, true);
+	assert_int_equal(system(MORE_LINKS), 0);
+	check_hang(true, false);
+	assert_int_equal(rdma_regions(), 0);
+	assert_int_equal(rdma_unload(), 0);
+	assert_int_equal(system("ip link delete veth_rxe"), 0);
+	assert_int_equal(rdma_load(), 0);
+	check_works();
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		fixture_test(test_ftrace_enabled),
 		fixture_test(test_load_while_ftrace_is_off),
+		fixture_test(test_registration_that_hangs),
 		fixture_test(test_after_bpf),
 		fixture_test(test_before_bpf),
 		fixture_test(test_shared),
