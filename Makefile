@@ -24,8 +24,9 @@ check-host:
 check-guest:
 	@scripts/check --only guest
 
+# Of which source: KERNEL=stable or newest
 check-debug:
-	@scripts/check --only debug
+	@scripts/check --only debug --kernel $(or $(KERNEL),newest)
 
 # Thousands of rounds of each race, on the debug kernel: ROUNDS=
 check-races:
