@@ -336,8 +336,9 @@ static size_t copy_some(struct phyr_access *access, u64 offset, void *buf, size_
  * written and read with the accessors for it.
  *
  * Context: any.
- * Return: 0; -EACCES for writing to a read-only list (pinned without FOLL_WRITE); -EINVAL if the list ends before, and what there is was copied;
- * -ENODEV if it was revoked.
+ * Return: 0; -EACCES for writing to a read-only list (pinned without FOLL_WRITE);
+ * -EINVAL if the list ends before, and what there is was copied; -ENODEV if it was
+ * revoked.
  */
 int phyr_access_copy(struct phyr_access *access, u64 offset, void *buf, size_t len,
 		     bool write)

@@ -4,8 +4,8 @@
  *
  * It counts twice, as in the kernel's own drivers: in the mm that pins, as RDMA
  * counts, and for the user, as io_uring counts, because pinned memory may outlive
- * the process.  A request that passes the limit changes neither count, not even for
- * a moment, so it cannot make anyone else's fail.
+ * the process.  A request that passes either limit is refused before it changes a count,
+ * so it does not make others fail.
  */
 #include <linux/capability.h>
 #include <linux/export.h>
@@ -88,6 +88,8 @@ int phyr_account(struct phyr_account *account, unsigned long pages)
 	*account = (struct phyr_account) { 0 };
 	if (!current->mm)
 		return 0;
+	if (!fits(atomic_long_read(&current_user()->locked_vm), pages) && !capable(CAP_IPC_LOCK))
+		return -ENOMEM;
 	ret = phyr_account_mm(pages);
 	if (ret)
 		return ret;

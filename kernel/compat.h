@@ -10,9 +10,6 @@
 #include <linux/dma-mapping.h>
 #include <linux/iosys-map.h>
 #include <linux/mm.h>
-#if __has_include(<linux/pfn_t.h>)
-#include <linux/pfn_t.h>
-#endif
 #include <linux/string.h>
 #include <linux/version.h>
 #include <linux/vmstat.h>
@@ -103,7 +100,9 @@ static inline bool dma_buf_vmap_is_right(const struct dma_buf *dmabuf, const str
 #endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
-/* Page frames had a type of their own there. */
+#include <linux/pfn_t.h>
+
+/* It takes a pfn_t there. */
 static inline vm_fault_t phyr_insert_mixed(struct vm_area_struct *vma, unsigned long addr,
 					   unsigned long pfn)
 {
@@ -135,7 +134,7 @@ static inline void dma_unmap_phys(struct device *dev, dma_addr_t addr, size_t si
 }
 #endif
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 3, 0)
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 1, 0)
 static inline void phyr_invalidate_nothing(struct dma_buf_attachment *attach)
 {
 }

@@ -37,7 +37,7 @@
 #include "phyr_trace.h"
 
 #define SG_FIRST	2
-#define SG_STEP		1024	/* entries, until others have a turn */
+#define SG_STEP		1024	/* entries between two calls of cond_resched() */
 #define FILL_FEW	32	/* phyrs to take from a list at once */
 #define SG_CHUNK	((PAGE_SIZE - sizeof(struct sg_phyr_chunk)) / sizeof(struct sg_phyr))
 
@@ -343,7 +343,7 @@ static void table_free(struct sg_phyrs *sg)
 		sg_free_table(&sg->sgt);
 }
 
-/* After entry number @i of a long table: others have a turn. */
+/* Calls cond_resched() every SG_STEP entries. */
 static void sg_pause(unsigned int i)
 {
 	if (i % SG_STEP == SG_STEP - 1)
@@ -762,10 +762,10 @@ EXPORT_SYMBOL_GPL(sg_phyrs_free);
  * Return: 0; -EBUSY if something is mapped in @sg, which stays; -EINVAL for an
  * empty slice, one that passes the end of the list, a direction that is none, or a
  * device without a DMA mask; -EACCES for a direction in which the device may write,
- * if the list is read-only (pinned without FOLL_WRITE); -ENODEV if the list was revoked; -EOPNOTSUPP without @owner
- * if that is needed; -EREMOTEIO if @dev cannot reach memory of another device:
- * by its DMA mask, or because a bridge on the way does not route it; -EOVERFLOW
- * for more phyrs than a scatterlist can have where one is needed; -EIO if the
+ * if the list is read-only (pinned without FOLL_WRITE); -ENODEV if the list was
+ * revoked; -EOPNOTSUPP without @owner if that is needed; -EREMOTEIO if @dev cannot
+ * reach memory of another device: by its DMA mask, or because a bridge on the way does
+ * not route it; -EOVERFLOW for more phyrs than a scatterlist can have where one is needed; -EIO if the
  * DMA API refused; -ENOMEM.  After all these but -EBUSY nothing is mapped in @sg.
  */
 int sg_phyrs_map(struct sg_phyrs *sg, struct device *dev, const struct phyr_list *list,

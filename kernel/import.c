@@ -29,9 +29,9 @@
 /* Held in place */
 
 /*
- * What is pinned does not move, and this importer could not stop using it.  An exporter
- * takes one that has invalidate_mappings() to be revocable, so there is none where the
- * core does without.
+ * What is pinned does not move, and this importer could not stop using it.  Exporters treat
+ * an importer with invalidate_mappings() as revocable, so it is omitted where the core
+ * allows that.
  */
 static const struct dma_buf_attach_ops hold_ops = {
 	DMA_BUF_NOT_REVOCABLE

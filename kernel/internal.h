@@ -49,12 +49,10 @@ long phyr_pfnmap_span(struct mm_struct *mm, unsigned long addr, unsigned long ma
  * struct phyr_pfnmap - where a page-less mapping leads
  * @pfn: the first page frame
  * @prot: how it is mapped
- * @pci: it maps BARs, and stays when the device is removed
  */
 struct phyr_pfnmap {
 	unsigned long pfn;
 	pgprot_t prot;
-	bool pci;
 };
 
 long phyr_pfnmap_run(struct mm_struct *mm, unsigned long addr, unsigned long max,
@@ -89,7 +87,7 @@ void phyr_dma_exit(void);
 
 /* p2p.c */
 bool phyr_p2p_owns(struct pci_dev *pdev, phys_addr_t first, phys_addr_t last);
-bool phyr_p2p_present(phys_addr_t first, phys_addr_t last);
+bool phyr_p2p_removed(phys_addr_t first, phys_addr_t last);
 int phyr_p2p_check(struct device *dev, const struct phyr_list *list, u64 offset, u64 len);
 
 /* import.c */

@@ -109,8 +109,11 @@ static void leaf_walk(struct third_level *third, unsigned long addr, unsigned lo
  * CPU that runs it, or waits for RCU.  For another process the caller holds
  * its mmap_lock, and all of the range lies in one mapping that was looked up
  * under that lock: munmap() frees tables after it has downgraded the lock, but
- * only those of mappings that are no longer found.  x86 before Linux 6.15 frees
- * tables without waiting for RCU, whatever CONFIG_MMU_GATHER_RCU_TABLE_FREE says.
+ * only those of mappings that are no longer found.  Interrupts are off there,
+ * too: khugepaged, zaps that free empty tables, and hugetlb's unsharing free
+ * tables without mmap_lock held for writing, but then wait for every CPU that has
+ * interrupts off.  x86 before Linux 6.15 frees tables without waiting for RCU,
+ * whatever CONFIG_MMU_GATHER_RCU_TABLE_FREE says.
  *
  * A run is physically contiguous, and every entry of it has the same
  * protection and software bits, so whatever GUP decided for one page of it

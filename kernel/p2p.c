@@ -11,6 +11,7 @@
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/pci-p2pdma.h>
+#include <linux/sizes.h>
 
 #include "compat.h"
 #include "internal.h"
@@ -43,25 +44,45 @@ bool phyr_p2p_owns(struct pci_dev *pdev, phys_addr_t first, phys_addr_t last)
 	return false;
 }
 
+/* Does the host bridge of a device pass on any of some memory?  Not where ISA devices are. */
+static bool in_window(struct pci_dev *pdev, phys_addr_t first, phys_addr_t last)
+{
+	struct pci_bus *bus = pdev->bus;
+	struct resource *res;
+
+	while (!pci_is_root_bus(bus))
+		bus = bus->parent;
+	pci_bus_for_each_resource(bus, res)
+		if (res && resource_type(res) == IORESOURCE_MEM && res->start >= SZ_1M &&
+		    first <= res->end && last >= res->start)
+			return true;
+	return false;
+}
+
 /**
- * phyr_p2p_present - is some memory in a BAR of a device that is there
+ * phyr_p2p_removed - is some memory without pages that of a PCI device that is gone
  * @first: physical address of the first byte
  * @last: and of the last one
  *
- * Context: process, may sleep.
- * Return: false if there is no such device, or it is being removed.
+ * Not every driver takes its mappings away when its device is removed: sysfs, procfs, uio
+ * and /dev/mem leave them where they are.
+ *
+ * Context: process.
+ * Return: true if a host bridge passes it on, but no device on the bus has it in a BAR.
  */
-bool phyr_p2p_present(phys_addr_t first, phys_addr_t last)
+bool phyr_p2p_removed(phys_addr_t first, phys_addr_t last)
 {
 	struct pci_dev *pdev = NULL;
+	bool window = false;
 
 	for_each_pci_dev(pdev) {
 		if (phyr_p2p_owns(pdev, first, last)) {
 			pci_dev_put(pdev);
-			return true;
+			return false;
 		}
+		window = window || in_window(pdev, first, last);
 	}
-	return false;
+	return window;
 }
 
 static bool reaches(struct device *dev, struct pci_dev *provider)

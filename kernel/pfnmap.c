@@ -127,17 +127,6 @@ static bool owner_moves_it(const struct vm_area_struct *vma)
 	       (imajor(inode) == DRM_MAJOR || imajor(inode) == ACCEL_MAJOR);
 }
 
-/*
- * Sysfs and procfs map the BARs of PCI devices, and leave the mappings where they are when
- * a device is removed.
- */
-static bool is_pci_file(const struct vm_area_struct *vma)
-{
-	unsigned long magic = vma->vm_file ? file_inode(vma->vm_file)->i_sb->s_magic : 0;
-
-	return magic == SYSFS_MAGIC || magic == PROC_SUPER_MAGIC;
-}
-
 /* The mapping at @addr, if the caller may have what is behind it. */
 static struct vm_area_struct *pfnmap_allowed(struct mm_struct *mm, unsigned long addr,
 					     unsigned int gup_flags)
@@ -210,7 +199,6 @@ long phyr_pfnmap_run(struct mm_struct *mm, unsigned long addr, unsigned long max
 		goto out;
 	}
 	max = min(max, (vma->vm_end - addr) >> PAGE_SHIFT);
-	map->pci = is_pci_file(vma);
 	nr = pfnmap_look(vma, addr, max, write, map);
 	if (nr != -EFAULT)
 		goto out;

@@ -25,6 +25,7 @@
  */
 #include <linux/export.h>
 #include <linux/highmem.h>
+#include <linux/hugetlb_inline.h>
 #include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
@@ -158,7 +159,7 @@ static int pin_note(struct pinner *p, unsigned long pfn, unsigned long nr,
 	return ret;
 }
 
-/* Taken by gup(); held until the page tables were read, and never from step to step. */
+/* Taken by gup(); held until the page tables were read, and released before the next step. */
 static int pinner_lock(struct pinner *p)
 {
 	if (!p->locked) {
@@ -186,6 +187,16 @@ static long gup(struct pinner *p, unsigned long addr, unsigned int nr, struct pa
 }
 
 /*
+ * Page tables that processes share (hugetlb) are given up without mmap_lock.  Where that
+ * does not wait for all CPUs, only GUP reads them.
+ */
+static bool vma_keeps_tables(const struct vm_area_struct *vma)
+{
+	return IS_ENABLED(CONFIG_MMU_GATHER_RCU_TABLE_FREE) || vma->vm_mm == current->mm ||
+	       !is_vm_hugetlb_page(vma);
+}
+
+/*
  * Fills in @runs as phyr_leaf_runs() does, as far as they are in the mapping at @addr
  * if this is another process.
  */
@@ -201,7 +212,7 @@ static void pinner_runs(struct pinner *p, unsigned long addr, unsigned long max,
 	}
 	memset(runs, 0, nr * sizeof(*runs));
 	vma = pinner_lock(p) ? NULL : vma_lookup(p->mm, addr);
-	if (!vma)
+	if (!vma || !vma_keeps_tables(vma))
 		return;
 	pages = (vma->vm_end - addr) / PAGE_SIZE;
 	max = min(max, pages);
@@ -263,7 +274,7 @@ static unsigned long mapping_run(struct pinner *p, const struct page *page, unsi
 	if (pinner_lock(p))
 		return 1;	/* GUP says so when it is asked about the next page */
 	vma = vma_lookup(p->mm, addr);
-	if (vma && vma->vm_flags & VM_READ &&
+	if (vma && vma->vm_flags & VM_READ && vma_keeps_tables(vma) &&
 	    !(p->flags & FOLL_LONGTERM && is_private(vma)))
 		phyr_leaf_runs(p->mm, addr, min(max, (vma->vm_end - addr) / PAGE_SIZE), &run, 1);
 	return run.nr && run.pfn == page_to_pfn(page) ? run.nr : 1;
@@ -651,8 +662,7 @@ static int pin_pfnmap(struct pinner *p)
 		return nr;
 	if (p->sink.list)
 		phyr_watch_note(p->sink.list, PFN_PHYS(map.pfn), nr * PAGE_SIZE, map.prot);
-	/* after that: a device that is removed from now on is found by the watch */
-	if (map.pci && !phyr_p2p_present(PFN_PHYS(map.pfn), PFN_PHYS(map.pfn + nr) - 1))
+	else if (phyr_p2p_removed(PFN_PHYS(map.pfn), PFN_PHYS(map.pfn + nr) - 1))
 		return -ENODEV;
 	return pin_note(p, map.pfn, nr, PHYR_MMIO);
 }
@@ -760,6 +770,8 @@ static int pin_list(struct phyr_list *list, struct mm_struct *mm, bool remote,
 	struct pinner p = { .sink = { .list = list } };
 	unsigned long nr = phyr_list_nr(list);
 	u64 before = phyr_list_len(list);
+	bool sealed = list->sealed;
+	u8 kinds = list->kinds;
 	int ret;
 
 	ret = pinner_init(&p, mm, remote, start, len, gup_flags);
@@ -776,6 +788,8 @@ static int pin_list(struct phyr_list *list, struct mm_struct *mm, bool remote,
 		       ret);
 	if (ret) {
 		unpin_list_from(list, before, false);
+		list->sealed = sealed;
+		list->kinds = kinds;
 		return ret;
 	}
 	if (!(gup_flags & FOLL_WRITE))
@@ -790,8 +804,8 @@ static int pin_list(struct phyr_list *list, struct mm_struct *mm, bool remote,
  * @len: length in bytes, not 0
  * @gup_flags: FOLL_WRITE if it will be written, FOLL_LONGTERM if it stays
  *	pinned for longer than one operation, or else FOLL_PCI_P2PDMA if memory
- *	of a PCI device with pages (pci_p2pdma) is welcome; PHYR_FOLL_PFNMAP if
- *	memory without pages is
+ *	of a PCI device with pages (pci_p2pdma) may be pinned; PHYR_FOLL_PFNMAP if
+ *	memory without pages may
  * @phyrs: the array
  * @nr: how many it has room for, not 0
  *
@@ -810,7 +824,8 @@ static int pin_list(struct phyr_list *list, struct mm_struct *mm, bool remote,
  * space; -EFAULT for a hole or a mapping that forbids the access; for a mapping without
  * pages -EPERM without PHYR_FOLL_PFNMAP, -EOPNOTSUPP with FOLL_LONGTERM, or if it is of a
  * graphics driver or a dma-buf, -ENODEV if its PCI device has been removed; -ENOMEM;
- * -EINTR if the process is being killed; whatever else GUP refuses with.
+ * -EINTR if the process is being killed, or with a signal pending at the first pin of memory
+ * without pages in an mm; whatever else GUP refuses with.
  */
 long pin_user_phyrs(unsigned long start, size_t len, unsigned int gup_flags,
 		    struct phyr *phyrs, unsigned int nr)
@@ -855,8 +870,10 @@ EXPORT_SYMBOL_GPL(pin_user_phyrs_remote);
  * A mapping without struct pages is watched.  When it is taken away, all of the list
  * is revoked: see phyr_list_use().
  *
- * Context: process, may sleep; takes mmap_lock for reading, and with PHYR_FOLL_PFNMAP for
- * writing.
+ * Context: process, may sleep; takes mmap_lock for reading.  With PHYR_FOLL_PFNMAP it
+ * also takes it for writing, with every i_mmap_rwsem and anon_vma lock of the mm the first
+ * time, and waits for invalidations as unpin_user_phyr_list() does.  So no lock may be
+ * held that an invalidation may wait for, such as one that @list's revoke() takes.
  * Return: 0, or an error as pin_user_phyrs(); -ENODEV for a list that has been
  * revoked.
  */

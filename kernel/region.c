@@ -244,6 +244,9 @@ static vm_fault_t region_insert(const struct phyr_region *region, struct vm_faul
 
 	if (!phyr_list_find(&region->list, offset, &phyr, &kind))
 		return VM_FAULT_SIGBUS;
+	/* a driver may have given the memory pages since it was pinned */
+	if (kind == PHYR_MMIO && pfn_valid(PHYS_PFN(phyr.addr)))
+		return VM_FAULT_SIGBUS;
 	if (kind == PHYR_MMIO)
 		prot = region_prot(region, offset, prot);
 	else if (vma->vm_flags & VM_MIXEDMAP)
@@ -285,15 +288,16 @@ static const struct vm_operations_struct region_vm_ops = {
 };
 
 /*
- * VFIO's type1 driver takes from a VM_PFNMAP mapping what has no page, or a reserved one
- * as devdax has, and programs an IOMMU with it: without a pin, and without being notified
- * when it is revoked.  VM_IO keeps it and GUP out, and with VM_MIXEDMAP entries are just
- * as special (the architecture marks them, and nothing counts their pages).
+ * VFIO's type1 driver reads page frames without a struct page, or with a reserved one as
+ * devdax has, from VM_PFNMAP mappings, and programs an IOMMU with them: without a pin, and
+ * without being notified of a revocation.  It does not of VM_MIXEDMAP mappings, and GUP
+ * fails for VM_IO.  Entries are special all the same: the architecture marks them, and
+ * nothing counts their pages.  Whether the pages of an import are reserved is not known.
  */
 static vm_flags_t region_vm_flags(const struct phyr_region *region)
 {
 	BUILD_BUG_ON(!IS_ENABLED(CONFIG_ARCH_HAS_PTE_SPECIAL));
-	if (phyr_list_kinds(&region->list) & ~BIT(PHYR_RAM))
+	if (region_imported(region) || phyr_list_kinds(&region->list) & ~BIT(PHYR_RAM))
 		return VM_IO | VM_MIXEDMAP | VM_DONTEXPAND | VM_DONTDUMP;
 	return VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP;
 }
@@ -650,12 +654,14 @@ static struct dma_buf *region_import(struct dma_buf *source, u64 offset, u64 len
  * @write: may it be written through the region
  *
  * A dma-buf that its exporter could move is pinned, and all of it counts against
- * RLIMIT_MEMLOCK as what phyr_region_pin() pins does.  Anything else does not: its
- * exporter has allocated it, and accounts for it, however many regions are made of
- * it; the list is charged to the caller's memory cgroup.  No privilege is asked for either: whoever has the descriptor may
- * give it to any driver, which maps it for its device or for the kernel and so
- * keeps it in place; a region does no more than that.  Its physical addresses are
- * shown only to who may see those of other regions.
+ * RLIMIT_MEMLOCK as what phyr_region_pin() pins does.  Anything else does not: it is its
+ * exporter's to account for, however many regions are made of it.  That includes exporters
+ * that pin in attach(), without a pin() to be known by, as many graphics drivers do for
+ * every importer.  The list is charged to the caller's memory cgroup.  No privilege is
+ * asked for either: a program that has the descriptor may give it to any driver, which
+ * maps it for its device or for the kernel and so keeps it in place; a region does no
+ * more than that.  Its physical addresses are shown only to programs that may see those
+ * of other regions.
  *
  * Context: process, may sleep; takes the reservation lock of the dma-buf.
  * Return: a dma-buf that nobody else has seen yet, or an ERR_PTR() of -EBADF or

@@ -64,7 +64,7 @@ struct watch_stretch {
 	phys_addr_t first, last;	/* everything of it lies between */
 	enum phyr_caching caching;
 	bool pending;			/* being appended: not in the list yet */
-	bool gone;			/* was taken away meanwhile */
+	int error;			/* it was invalidated while pending */
 };
 
 /* The CPU's accesses; readers may sleep. */
@@ -128,8 +128,8 @@ static bool event_ends_mapping(enum mmu_notifier_event event)
 }
 
 /*
- * What is still being appended is not in use.  That it goes is an error of the call that
- * appends; the list stays as it is.
+ * What is still being appended is not in use.  If it is invalidated, the call that appends
+ * fails, and the list is unchanged.
  */
 static bool stretch_take_back(struct watch_stretch *stretch)
 {
@@ -137,7 +137,8 @@ static bool stretch_take_back(struct watch_stretch *stretch)
 
 	mutex_lock(&stretch->watch->lock);
 	pending = stretch->pending;
-	stretch->gone |= pending;
+	if (pending && !stretch->error)
+		stretch->error = -EFAULT;
 	mutex_unlock(&stretch->watch->lock);
 	return pending;
 }
@@ -174,7 +175,7 @@ static bool watch_in_bar(struct phyr_watch *watch, struct pci_dev *pdev)
 		if (!phyr_p2p_owns(pdev, stretch->first, stretch->last))
 			continue;
 		if (stretch->pending)
-			stretch->gone = true;
+			stretch->error = -ENODEV;
 		else
 			found = true;
 	}
@@ -212,7 +213,7 @@ static int watch_pci_event(struct notifier_block *nb, unsigned long event, void 
 	struct pci_dev *pdev = to_pci_dev(data);
 	struct phyr_watch *watch;
 
-	/* Until the second one phyr_p2p_present() finds the device, so it may be pinned. */
+	/* Until REMOVED_DEVICE phyr_p2p_removed() still finds the device on the bus. */
 	if (event != BUS_NOTIFY_DEL_DEVICE && event != BUS_NOTIFY_REMOVED_DEVICE)
 		return NOTIFY_DONE;
 	while ((watch = watch_find(pdev))) {
@@ -258,7 +259,7 @@ static struct phyr_watch *watch_get(struct phyr_list *list)
  * @addr: the page to begin at
  * @len: bytes, all in one mapping
  *
- * To be called before the mapping is looked at: what goes after that is noticed.  Until
+ * To be called before the mapping is read: later invalidations are recorded.  Until
  * phyr_watch_commit() nothing of it is in use, and the list is not revoked for it.
  *
  * Context: process, may sleep; without @mm's mmap_lock.
@@ -325,13 +326,22 @@ void phyr_watch_note(struct phyr_list *list, phys_addr_t addr, size_t len, pgpro
 	mutex_unlock(&watch->lock);
 }
 
+/* Devices that are removed later find the stretch, by the addresses noted in it. */
+static int stretch_error(const struct watch_stretch *stretch)
+{
+	if (!stretch->pending || stretch->error)
+		return stretch->error;
+	return phyr_p2p_removed(stretch->first, stretch->last) ? -ENODEV : 0;
+}
+
 /**
- * phyr_watch_commit - what was appended belongs to the list
+ * phyr_watch_commit - make what was appended part of the list
  * @list: the list, of which something is watched
  *
  * Context: process, may sleep.
- * Return: 0; -EFAULT if a mapping that was appended is no longer there: the caller cuts
- * it off; -ENODEV if the list was revoked.
+ * Return: 0; -EFAULT if a mapping that was appended was invalidated meanwhile, -ENODEV if
+ * it is a BAR of a device that was removed: the caller cuts it off; -ENODEV if the list
+ * was revoked.
  */
 int phyr_watch_commit(struct phyr_list *list)
 {
@@ -340,11 +350,10 @@ int phyr_watch_commit(struct phyr_list *list)
 	int ret = 0;
 
 	mutex_lock(&watch->lock);
-	list_for_each_entry(stretch, &watch->stretches, entry)
-		if (stretch->gone)
-			ret = -EFAULT;
 	if (watch->revoked)
 		ret = -ENODEV;
+	list_for_each_entry(stretch, &watch->stretches, entry)
+		ret = ret ?: stretch_error(stretch);
 	list_for_each_entry(stretch, &watch->stretches, entry)
 		if (!ret)
 			stretch->pending = false;
@@ -483,8 +492,9 @@ EXPORT_SYMBOL_GPL(phyr_list_leave);
  * returns.  It may sleep, but its caller is waited for: by munmap(), exit() and
  * mprotect(), with that program's mmap_lock and, where they split the mapping of a file,
  * the i_mmap_rwsem of that file (one for all "resourceN" of sysfs and for /dev/mem); and
- * by the removal of a device.  So revoke() must not take mmap_lock, i_mmap_rwsem of a
- * file that can be pinned, or any lock that is held while either of them is taken.  Nor
+ * by the removal of a device, with pci_lock_rescan_remove().  So revoke() must not take
+ * mmap_lock, i_mmap_rwsem of a file that can be pinned, the lock of rescanning and removing,
+ * or any lock that is held while one of them is taken, or around pinning to this list.  Nor
  * may it take a lock that is held around phyr_list_unuse() of the same user, which waits
  * for it.
  *
@@ -539,7 +549,7 @@ int phyr_watch_init(void)
 {
 	int ret;
 
-	/* munmap() and exit wait for it, and so may whoever reclaims memory */
+	/* munmap() and exit wait for it, and a task that reclaims memory may wait for them */
 	watch_wq = alloc_workqueue("phyr", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
 	if (!watch_wq)
 		return -ENOMEM;

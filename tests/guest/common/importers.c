@@ -262,15 +262,12 @@ void camera_expect(int camera)
 
 size_t camera_place(unsigned int index)
 {
-	return index * MIB + (index % 2 ? 1234 : 0);
+	return index * MIB + (index % 2 ? 3 * PAGE : 0);
 }
 
 int camera_pin(const char *addr, unsigned int index)
 {
-	size_t pages = (CAMERA_FRAME + PAGE - 1) / PAGE;
-
-	return pin(addr + camera_place(index), index % 2 ? CAMERA_FRAME : pages * PAGE,
-		   PHYR_PIN_WRITE);
+	return pin(addr + camera_place(index), CAMERA_ROOM, PHYR_PIN_WRITE);
 }
 
 bool camera_all_are(const char *from, const char *to, unsigned char byte)

@@ -50,6 +50,7 @@ off_t vgem_next_offset(int drm, size_t len);
 /* V4L2: frames of one picture, into memory of the program. */
 
 #define CAMERA_FRAME	(320 * 180 * 2ul)
+#define CAMERA_ROOM	((CAMERA_FRAME + PAGE - 1) / PAGE * PAGE)
 #define CAMERA_BUFFERS	4u
 
 int camera_open(void);
@@ -71,8 +72,8 @@ extern unsigned char camera_sentinels[2];
 void camera_expect(int camera);
 
 /*
- * Where buffer @index is in memory of CAMERA_BUFFERS MiB: those with an odd number
- * begin and end amidst pages; and a region of it.
+ * Where buffer @index is in memory of CAMERA_BUFFERS MiB, not always at the edge of a
+ * huge page; and a region of it, in whole pages.
  */
 size_t camera_place(unsigned int index);
 int camera_pin(const char *addr, unsigned int index);
