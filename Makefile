@@ -5,8 +5,8 @@
 PREFIX ?= /usr/local
 build := $(CURDIR)/build
 
-.PHONY: help demo check check-host check-guest check-debug check-races fuzz bench lint programs guest-programs \
-	install clean
+.PHONY: help demo check check-host check-guest check-debug check-races check-long fuzz bench lint programs \
+	guest-programs install clean
 .DEFAULT_GOAL := help
 
 help:
@@ -31,6 +31,10 @@ check-debug:
 # Thousands of rounds of each race, on the debug kernel: ROUNDS=
 check-races:
 	@scripts/check --only races --rounds $(or $(ROUNDS),2000)
+
+# Other IOMMUs and kernels, and DKMS: half an hour.
+check-long:
+	@scripts/check --only long
 
 # As long as one likes, on the debug kernel: SECONDS=, KERNEL=
 fuzz:
