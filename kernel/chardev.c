@@ -40,7 +40,8 @@ MODULE_PARM_DESC(allow_layout,
 /*
  * May the caller see how memory is laid out?  Asked of the caller and not of the opener
  * of /dev/phyr, like every other right here: anybody can open the device, so that a
- * descriptor grants nothing.  Not to be allowed to is no denial, so it is not audited.
+ * descriptor grants nothing.  A caller without the right is not refused, so nothing is
+ * audited.
  */
 static bool may_see_layout(void)
 {

@@ -20,7 +20,10 @@ static const struct hint hints[] = {
 	{ EPERM, "physical addresses are for CAP_SYS_ADMIN, memory without a struct page "
 		 "for CAP_SYS_RAWIO (or the module parameter allow_pfnmap): run it as root" },
 	{ ENOMEM, "more than RLIMIT_MEMLOCK allows (see \"ulimit -l\"; CAP_IPC_LOCK is free "
-		  "of it), or the kernel has no memory left" },
+		  "of it), or the kernel has no memory left, or could not move pages just now that "
+		  "may not stay where they are (in a movable zone or in CMA): try again" },
+	{ EBUSY, "a page may not stay where it is, and could not be moved just now: try again" },
+	{ EAGAIN, "the mapping is changed by another thread all the time: try again" },
 	{ EFAULT, "nothing is mapped in a part of the range, or it may not be written: "
 		  "read-only memory, and files on most file systems, can be pinned without "
 		  "PHYR_PIN_WRITE" },

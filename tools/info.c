@@ -55,7 +55,7 @@ static void print_table(const struct phyr_info *info)
 	print_totals(info);
 	printf("RLIMIT_MEMLOCK   %s\n", text_memlock().s);
 	if (is_restricted(info))
-		puts("\nWhat others pin is shown to CAP_SYS_ADMIN only: run it as root, or set the\n"
+		puts("\nWhat is pinned is shown to CAP_SYS_ADMIN only: run it as root, or set the\n"
 		     "module parameter allow_layout.");
 }
 

@@ -212,13 +212,9 @@ static void json_begin(struct stream *s, const struct layout *layout)
 
 static void json_mapping(struct stream *s, const struct layout *layout, const struct mapping *map)
 {
-	char address[24];
-
 	stream_open(s, NULL, '{');
-	snprintf(address, sizeof(address), "0x%" PRIx64, map->start);
-	stream_text(s, "start", address);
-	snprintf(address, sizeof(address), "0x%" PRIx64, map->end);
-	stream_text(s, "end", address);
+	stream_hex(s, "start", map->start);
+	stream_hex(s, "end", map->end);
 	stream_text(s, "permissions", map->perms);
 	stream_text(s, "name", map->path);
 	stream_bool(s, "hidden", map->hidden);

@@ -10,7 +10,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
+
+#include <linux/magic.h>
 
 #include "memory.h"
 #include "tool.h"
@@ -97,13 +100,48 @@ static bool is_hugetlb(const struct memory_kind *kind)
 	return kind->map_flags & MAP_HUGETLB || kind->memfd_flags & MFD_HUGETLB;
 }
 
-static int fail_huge(const struct memory_kind *kind, uint64_t size, int error)
+/* The kernel's own estimate of what can be had without swapping; UINT64_MAX: unknown. */
+static uint64_t available(void)
+{
+	uint64_t kib = UINT64_MAX / 1024;
+	char line[128];
+	FILE *f = fopen("/proc/meminfo", "re");
+
+	if (!f)
+		return UINT64_MAX;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "MemAvailable: %" SCNu64, &kib) == 1)
+			break;
+	fclose(f);
+	return kib * 1024;
+}
+
+static int fail_make(const struct memory_kind *kind, uint64_t size, int error)
 {
 	tool_fail("cannot get %s of %s memory: %s", text_bytes(size).s, kind->name,
-		  strerror(error));
+		  error == EFAULT ? "the kernel has no page for a part of it" : strerror(error));
 	if (is_hugetlb(kind))
 		fprintf(stderr, "  see HugePages_Free in /proc/meminfo and in "
 				"/sys/kernel/mm/hugepages/\n");
+	else
+		fprintf(stderr,
+			"  %s are available (MemAvailable in /proc/meminfo), but\n"
+			"  vm.overcommit_memory or a cgroup may allow less: give a smaller --size\n",
+			text_bytes(available()).s);
+	return TOOL_FAILED;
+}
+
+/* More would call the OOM killer. Pages of hugetlb are reserved by mmap(), which fails. */
+static int check_available(const struct memory_kind *kind, uint64_t size)
+{
+	uint64_t most = available();
+
+	if (is_hugetlb(kind) || size <= most)
+		return 0;
+	tool_fail("cannot get %s of %s memory: only %s are available", text_bytes(size).s,
+		  kind->name, text_bytes(most).s);
+	fputs("  that is MemAvailable in /proc/meminfo, and pinned memory cannot be swapped out:\n"
+	      "  give a smaller --size\n", stderr);
 	return TOOL_FAILED;
 }
 
@@ -178,10 +216,14 @@ int memory_make(struct memory *mem, const struct memory_kind *kind, uint64_t siz
 
 	if (whole < size || whole + slack(kind) > PTRDIFF_MAX)
 		return tool_fail("%s is more than an address space holds", text_bytes(size).s);
+	ret = check_available(kind, whole);
+	if (ret)
+		return ret;
+	mem->past_end = 0;
 	mem->map_len = whole + slack(kind);
 	ret = map_kind(mem, kind);
 	if (ret)
-		return fail_huge(kind, size, -ret);
+		return fail_make(kind, size, -ret);
 	mem->addr = (void *)round_up((uintptr_t)mem->map, slack(kind) ? align : 1);
 	mem->len = size;
 
@@ -194,7 +236,32 @@ int memory_make(struct memory *mem, const struct memory_kind *kind, uint64_t siz
 		return 0;
 unmap:
 	memory_free(mem);
-	return fail_huge(kind, size, -ret);
+	return fail_make(kind, size, -ret);
+}
+
+/* File systems whose regular files need not say how long they are. */
+static bool has_no_sizes(int fd)
+{
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs))
+		return false;
+	switch ((unsigned long)fs.f_type) {
+	case DEBUGFS_MAGIC:
+	case PROC_SUPER_MAGIC:
+	case SYSFS_MAGIC:
+	case TRACEFS_MAGIC:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static int fail_no_size(int fd, const char *path, mode_t mode)
+{
+	if (S_ISREG(mode) && !has_no_sizes(fd))
+		return tool_fail("%s is empty: there is nothing in it to pin", path);
+	return tool_fail("%s does not say how long it is: give --size", path);
 }
 
 static int file_size(int fd, const char *path, uint64_t offset, uint64_t *size)
@@ -203,15 +270,78 @@ static int file_size(int fd, const char *path, uint64_t offset, uint64_t *size)
 
 	if (fstat(fd, &st))
 		return tool_fail("%s: %m", path);
+	if (!S_ISREG(st.st_mode) && !S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode))
+		return tool_fail("%s is neither a file with contents nor a device", path);
 	if (*size)
 		return 0;
 	if (st.st_size <= 0)
-		return tool_fail("%s does not say how long it is: give --size", path);
+		return fail_no_size(fd, path, st.st_mode);
 	if (offset >= (uint64_t)st.st_size)
-		return tool_fail("%s has %" PRIu64 " bytes, nothing at offset %" PRIu64, path,
-				 (uint64_t)st.st_size, offset);
+		return tool_fail("%s has %" PRIu64 " bytes, nothing at offset %" PRIu64
+				 ": give a smaller --offset", path, (uint64_t)st.st_size, offset);
 	*size = (uint64_t)st.st_size - offset;
 	return 0;
+}
+
+/* Bytes of [offset, offset + size) that lie behind the last page that the file has. */
+static uint64_t past_end(int fd, uint64_t offset, uint64_t size)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), end, all;
+	struct statfs fs;
+	struct stat st;
+
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || has_no_sizes(fd))
+		return 0;
+	if (!fstatfs(fd, &fs) && (unsigned long)fs.f_type == HUGETLBFS_MAGIC)
+		page = (uint64_t)fs.f_bsize;
+	end = offset + size;
+	all = round_up((uint64_t)st.st_size, page);
+	if (end <= all)
+		return 0;
+	return offset > all ? size : end - all;
+}
+
+/* In its file's words: "[none] integrity confidentiality". */
+static bool is_locked_down(void)
+{
+	char line[128] = "";
+	FILE *f = fopen("/sys/kernel/security/lockdown", "re");
+
+	if (f) {
+		if (!fgets(line, sizeof(line), f))
+			line[0] = '\0';
+		fclose(f);
+	}
+	return strchr(line, '[') && !strstr(line, "[none]");
+}
+
+static int fail_file(const char *what, const char *path)
+{
+	int error = errno;
+
+	tool_fail("cannot %s %s: %s", what, path, strerror(error));
+	if (error == EPERM && is_locked_down())
+		fputs("  the kernel is locked down (/sys/kernel/security/lockdown), so that programs\n"
+		      "  may not map memory of devices: boot without Secure Boot and lockdown=\n",
+		      stderr);
+	else if (error == EACCES || error == EPERM)
+		fputs("  run it as root, or give a file that you may open\n", stderr);
+	else if (error == ENODEV)
+		fputs("  such a file cannot be mapped\n", stderr);
+	return TOOL_FAILED;
+}
+
+static int fail_map(int fd, const char *path, uint64_t offset, uint64_t size)
+{
+	int error = errno;
+	struct stat st;
+
+	if (error == EINVAL && !fstat(fd, &st) && st.st_size > 0 && S_ISREG(st.st_mode) &&
+	    offset + size > (uint64_t)st.st_size)
+		return tool_fail("%s has %" PRIu64 " bytes, less than offset and size: give a "
+				 "smaller --size or --offset", path, (uint64_t)st.st_size);
+	errno = error;
+	return fail_file("map", path);
 }
 
 /* Device memory is left alone: reading a register can do things. */
@@ -238,9 +368,10 @@ static int map_fd(struct memory *mem, int fd, const char *path, uint64_t offset,
 	mem->map = mmap(NULL, mem->map_len, PROT_READ | (write ? PROT_WRITE : 0), MAP_SHARED,
 			fd, (off_t)(offset - skip));
 	if (mem->map == MAP_FAILED)
-		return tool_fail("cannot map %s: %m", path);
+		return fail_map(fd, path, offset, size);
 	mem->addr = (char *)mem->map + skip;
 	mem->len = size;
+	mem->past_end = past_end(fd, offset, size);
 	touch_file(mem, fd);
 	return 0;
 }
@@ -259,7 +390,7 @@ int memory_map_file(struct memory *mem, const char *path, uint64_t offset, uint6
 	int fd = open(path, (write ? O_RDWR : O_RDONLY) | O_CLOEXEC), ret;
 
 	if (fd < 0)
-		return tool_fail("cannot open %s: %m", path);
+		return fail_file("open", path);
 	ret = map_fd(mem, fd, path, offset, size, write);
 	close(fd);
 	return ret;

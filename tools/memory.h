@@ -12,6 +12,7 @@ struct memory {
 	size_t len;
 	void *map;			/* what to unmap */
 	size_t map_len;
+	uint64_t past_end;		/* bytes of it that lie past the end of its file */
 };
 
 struct memory_kind;

@@ -41,11 +41,11 @@ static uint64_t take_number(struct cursor *c, unsigned int base)
 	if (c->error)
 		return 0;
 	for (; digit(*s) < base; s++) {
-		if (n > (UINT64_MAX - digit(*s)) / base) {
+		if (__builtin_mul_overflow(n, base, &n) ||
+		    __builtin_add_overflow(n, digit(*s), &n)) {
 			c->error = -ERANGE;
 			return 0;
 		}
-		n = n * base + digit(*s);
 	}
 	if (s == c->s)
 		c->error = -EINVAL;

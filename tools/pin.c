@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <linux/capability.h>
+
 #include <json-c/json.h>
 #include <phyr.h>
 
@@ -24,7 +26,7 @@ static const char help_head[] =
 	"Get memory of some kind, touch it, pin it through " PHYR_DEVICE " and show what came\n"
 	"out: how many phyrs, how large, and how long it took.\n"
 	"\n"
-	"  -s, --size SIZE    how much, as 4096, 64K, 2M or 1G [1G; a file: all of it]\n"
+	"  -s, --size SIZE    how much, as 4096, 64K, 2M, 1G or 0x1000 [1G; a file: all of it]\n"
 	"  -k, --kind KIND    what memory, see below [4k]\n"
 	"  -f, --file PATH    map this file or device instead\n"
 	"  -o, --offset N     begin at this byte of the file [0]\n"
@@ -300,6 +302,84 @@ static int show(const struct pin_args *args, struct pinned *p)
 	return 0;
 }
 
+static bool has_capability(unsigned int cap)
+{
+	unsigned long long caps = 0;
+	char line[128];
+	FILE *f = fopen("/proc/self/status", "re");
+
+	if (!f)
+		return false;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "CapEff: %llx", &caps) == 1)
+			break;
+	fclose(f);
+	return caps >> cap & 1;
+}
+
+/* This process pins nothing else, but others of the same user may. */
+static void explain_no_memory(const struct memory *mem)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), limit = memlock_limit();
+	uint64_t first = (uintptr_t)mem->addr / page;
+	uint64_t last = ((uintptr_t)mem->addr + mem->len - 1) / page;
+	bool limited = limit != UINT64_MAX && !has_capability(CAP_IPC_LOCK);
+
+	if (limited && (last - first + 1) * page > limit) {
+		fprintf(stderr,
+			"  that is more than RLIMIT_MEMLOCK allows: raise it (ulimit -l,\n"
+			"  /etc/security/limits.conf), or give a smaller --size\n"
+			"  RLIMIT_MEMLOCK here: %s\n", text_memlock().s);
+		return;
+	}
+	if (limited)
+		fprintf(stderr,
+			"  RLIMIT_MEMLOCK here: %s, for all that processes of this user pin;\n"
+			"  or the kernel has no memory left,\n", text_memlock().s);
+	else
+		fputs("  RLIMIT_MEMLOCK is not the reason, as it does not limit this process:\n"
+		      "  the kernel has no memory left,\n", stderr);
+	fputs("  or could not move pages just now that may not stay where they are (in a movable\n"
+	      "  zone or in CMA), as something else has them: try again, and free memory if that\n"
+	      "  does not help\n", stderr);
+}
+
+/* Whether the same can be pinned without PHYR_PIN_WRITE. */
+static bool can_be_read(int dev, const struct memory *mem)
+{
+	int region = phyr_pin(dev, mem->addr, mem->len, 0);
+
+	if (region < 0)
+		return false;
+	close(region);
+	return true;
+}
+
+static int fail_pin(const struct pin_args *args, int dev, const struct memory *mem, int error)
+{
+	if (error == -ENOMEM) {
+		tool_fail("cannot pin %s: %s", text_bytes(mem->len).s, strerror(-error));
+		explain_no_memory(mem);
+		return TOOL_FAILED;
+	}
+	if (error != -EFAULT || !args->file)
+		return tool_fail_phyr(error, "cannot pin %s", text_bytes(mem->len).s);
+	if (mem->past_end) {
+		tool_fail("cannot pin %s of %s: the last %s are past the end of the file",
+			  text_bytes(mem->len).s, args->file, text_bytes(mem->past_end).s);
+		fputs("  give a smaller --size or --offset\n", stderr);
+		return TOOL_FAILED;
+	}
+	if (args->read_only || !can_be_read(dev, mem))
+		return tool_fail_phyr(error, "cannot pin %s of %s", text_bytes(mem->len).s,
+				      args->file);
+	tool_fail("cannot pin %s of %s for writing, only for reading", text_bytes(mem->len).s,
+		  args->file);
+	fputs("  its file system writes back what changes, and does not see what a device writes:\n"
+	      "  --read-only pins it for reading\n", stderr);
+	return TOOL_FAILED;
+}
+
 static int pin_memory(const struct pin_args *args, int dev, const struct memory *mem)
 {
 	struct pinned p = { .dev = dev };
@@ -307,12 +387,8 @@ static int pin_memory(const struct pin_args *args, int dev, const struct memory 
 
 	p.region = phyr_pin_timed(dev, mem->addr, mem->len,
 				  args->read_only ? 0 : PHYR_PIN_WRITE, &p.pin_ns);
-	if (p.region < 0) {
-		tool_fail_phyr(p.region, "cannot pin %s", text_bytes(mem->len).s);
-		if (p.region == -EFAULT && args->file && !args->read_only)
-			fputs("  --read-only pins it for reading\n", stderr);
-		return TOOL_FAILED;
-	}
+	if (p.region < 0)
+		return fail_pin(args, dev, mem, p.region);
 	ret = show(args, &p);
 	close(p.region);
 	return ret;
@@ -359,7 +435,7 @@ static const struct option options[] = {
 static int take_size(const char *command, const char *text, uint64_t *size)
 {
 	if (parse_size(text, size) || !*size)
-		return tool_usage(command, "\"%s\" is no size (1G, 64K, 4096 are)", text);
+		return tool_usage(command, "\"%s\" is no size (1G, 64K, 4096, 0x1000 are)", text);
 	return 0;
 }
 
@@ -376,7 +452,8 @@ static int take_option(int c, const char *command, struct pin_args *args)
 		return 0;
 	case 'o':
 		if (parse_size(optarg, &args->offset))
-			return tool_usage(command, "\"%s\" is no offset", optarg);
+			return tool_usage(command, "\"%s\" is no offset (4096, 64K, 0x60000000 "
+					  "are)", optarg);
 		return 0;
 	case OPT_HOLD:
 		if (parse_number(optarg, UINT32_MAX, &args->hold))

@@ -46,7 +46,6 @@ int tool_try_help(const char *command)
 	return TOOL_USAGE;
 }
 
-/* For a negative errno of libphyr, which knows what to do about it. */
 int tool_json_option(int argc, char **argv, const char *help, bool *json)
 {
 	static const struct option options[] = {
@@ -74,6 +73,7 @@ int tool_json_option(int argc, char **argv, const char *help, bool *json)
 	return -1;
 }
 
+/* For a negative errno of libphyr, which knows what to do about it. */
 int tool_fail_phyr(int error, const char *fmt, ...)
 {
 	const char *hint = phyr_hint(error);

@@ -2,8 +2,8 @@
 /*
  * JSON that is written as it comes, for what may be too much to be kept.
  *
- * The caller closes each object and array, and passes keys that need no escaping and texts
- * that are clean (see text_clean()).  The output collects in a buffer, which is written when
+ * The caller closes each object and array, and passes keys that are short and need no
+ * escaping and texts that are clean (see text_clean()).  The output collects in a buffer, which is written when
  * it is full and when the outermost object is closed.
  */
 #include <stdio.h>
@@ -11,36 +11,75 @@
 
 #include "stream.h"
 
+#define PIECE		4096u	/* of a long text, less than the buffer */
+#define NUMBER		32u	/* more than any number has characters */
+
 static void flush(struct stream *s)
 {
 	fwrite(s->buffer, 1, s->used, stdout);
 	s->used = 0;
 }
 
-static void put(struct stream *s, const char *text, size_t len)
+/* Where the next @len bytes go, of which fewer may be used; not more than the buffer has. */
+static char *room(struct stream *s, size_t len)
 {
 	if (len > sizeof(s->buffer) - s->used)
 		flush(s);
-	if (len > sizeof(s->buffer)) {
-		fwrite(text, 1, len, stdout);
-		return;
+	return s->buffer + s->used;
+}
+
+static void used_to(struct stream *s, const char *end)
+{
+	s->used = (size_t)(end - s->buffer);
+}
+
+static void put(struct stream *s, const char *text, size_t len)
+{
+	size_t part;
+
+	for (; len; text += part, len -= part) {
+		part = len < PIECE ? len : PIECE;
+		memcpy(room(s, part), text, part);
+		s->used += part;
 	}
-	memcpy(s->buffer + s->used, text, len);
-	s->used += len;
 }
 
 /* A line of its own for what comes at this depth; or else a blank. */
-static void indent(struct stream *s)
+static char *indent(const struct stream *s, char *at)
 {
 	unsigned int i;
 
 	if (s->depth > s->lines) {
-		put(s, " ", 1);
-		return;
+		*at++ = ' ';
+		return at;
 	}
-	put(s, "\n", 1);
-	for (i = 0; i < s->depth; i++)
-		put(s, "  ", 2);
+	*at++ = '\n';
+	for (i = 0; i < s->depth; i++) {
+		*at++ = ' ';
+		*at++ = ' ';
+	}
+	return at;
+}
+
+/* What comes before each value, which may be a NUMBER; arrays have no keys. */
+static char *put_key(struct stream *s, const char *key)
+{
+	size_t len = key ? strlen(key) : 0;
+	char *at = room(s, len + 2 * s->depth + NUMBER + 8);
+
+	if (s->any)
+		*at++ = ',';
+	at = indent(s, at);
+	s->any = true;
+	if (!key)
+		return at;
+	*at++ = '"';
+	memcpy(at, key, len);
+	at += len;
+	*at++ = '"';
+	*at++ = ':';
+	*at++ = ' ';
+	return at;
 }
 
 static void put_text(struct stream *s, const char *text)
@@ -60,29 +99,18 @@ static void put_text(struct stream *s, const char *text)
 	put(s, "\"", 1);
 }
 
-static void put_u64(struct stream *s, uint64_t value)
+static char *put_number(char *at, uint64_t value, unsigned int base)
 {
-	char digits[24], *at = digits + sizeof(digits);
+	char digits[NUMBER];
+	unsigned int n = 0;
 
 	do {
-		*--at = (char)('0' + value % 10);
-		value /= 10;
+		digits[n++] = "0123456789abcdef"[value % base];
+		value /= base;
 	} while (value);
-	put(s, at, (size_t)(digits + sizeof(digits) - at));
-}
-
-/* What comes before each value; arrays have no keys. */
-static void put_key(struct stream *s, const char *key)
-{
-	if (s->any)
-		put(s, ",", 1);
-	indent(s);
-	s->any = true;
-	if (!key)
-		return;
-	put(s, "\"", 1);
-	put(s, key, strlen(key));
-	put(s, "\": ", 3);
+	while (n)
+		*at++ = digits[--n];
+	return at;
 }
 
 /**
@@ -93,9 +121,10 @@ static void put_key(struct stream *s, const char *key)
  */
 void stream_open(struct stream *s, const char *key, char bracket)
 {
-	if (s->depth)
-		put_key(s, key);
-	put(s, &bracket, 1);
+	char *at = s->depth ? put_key(s, key) : room(s, 1);
+
+	*at++ = bracket;
+	used_to(s, at);
 	s->depth++;
 	s->any = false;
 }
@@ -108,36 +137,48 @@ void stream_open(struct stream *s, const char *key, char bracket)
 void stream_close(struct stream *s, char bracket)
 {
 	bool lines = s->depth <= s->lines;
+	char *at = room(s, 2 * s->depth + 4);
 
 	s->depth--;
 	if (s->any && lines)
-		indent(s);
+		at = indent(s, at);
 	else if (s->any)
-		put(s, " ", 1);
-	put(s, &bracket, 1);
+		*at++ = ' ';
+	*at++ = bracket;
 	s->any = true;
-	if (s->depth)
-		return;
-	put(s, "\n", 1);
-	flush(s);
+	if (!s->depth)
+		*at++ = '\n';
+	used_to(s, at);
+	if (!s->depth)
+		flush(s);
 }
 
 void stream_u64(struct stream *s, const char *key, uint64_t value)
 {
-	put_key(s, key);
-	put_u64(s, value);
+	used_to(s, put_number(put_key(s, key), value, 10));
+}
+
+/* As a text, "0x" before it: JSON has no such numbers. */
+void stream_hex(struct stream *s, const char *key, uint64_t value)
+{
+	char *at = put_key(s, key);
+
+	memcpy(at, "\"0x", 3);
+	at = put_number(at + 3, value, 16);
+	*at++ = '"';
+	used_to(s, at);
 }
 
 void stream_bool(struct stream *s, const char *key, bool value)
 {
 	const char *word = value ? "true" : "false";
 
-	put_key(s, key);
+	used_to(s, put_key(s, key));
 	put(s, word, strlen(word));
 }
 
 void stream_text(struct stream *s, const char *key, const char *text)
 {
-	put_key(s, key);
+	used_to(s, put_key(s, key));
 	put_text(s, text);
 }

@@ -26,6 +26,7 @@ struct stream {
 void stream_open(struct stream *s, const char *key, char bracket);
 void stream_close(struct stream *s, char bracket);
 void stream_u64(struct stream *s, const char *key, uint64_t value);
+void stream_hex(struct stream *s, const char *key, uint64_t value);
 void stream_bool(struct stream *s, const char *key, bool value);
 void stream_text(struct stream *s, const char *key, const char *text);
 

@@ -12,7 +12,8 @@ nobody=65534
 nr=0
 failed=0
 dir=$(mktemp -d) || exit
-trap 'rm -rf "$dir"' EXIT
+disk=/var/tmp/phyr-test-tool
+trap 'rm -rf "$dir" "$disk"' EXIT
 
 # ok DESCRIPTION COMMAND...: the command must succeed.
 ok() {
@@ -99,12 +100,13 @@ usage_tests() {
 	ok "regions: extra argument" exits 2 'unexpected "x"' phyr regions x
 	ok "pin: extra argument" exits 2 'unexpected "x"' phyr pin x
 	ok "pin: unknown kind" exits 2 'unknown kind "rock"' phyr pin --kind rock
-	for size in "" 0 -1 1X 1Gi 1GiBs 99999999999999999999 16E 0x10 " 1"; do
+	for size in "" 0 0x0 -1 1X 1Gi 1GiBs 99999999999999999999 16E 0x 0xg 0x10K " 1"; do
 		ok "pin: size \"$size\"" exits 2 "no size" phyr pin --size "$size"
 	done
 	ok "pin: size without value" exits 2 "requires an argument" phyr pin --size
 	ok "pin: hold" exits 2 "no number of seconds" phyr pin --hold 1.5
 	ok "pin: --kind and --file" exits 2 "exclude" phyr pin --kind 4k --file /bin/sh
+	ok "pin: offset" exits 2 "0x60000000" phyr pin --file /bin/sh --offset 12x
 	ok "pin: --offset alone" exits 2 "--offset" phyr pin --offset 4096
 	ok "layout: no PID" exits 2 "no PID" phyr layout
 	for pid in 0 -1 x 1x 99999999999; do
@@ -175,6 +177,61 @@ pin_kind_tests() {
 		phyr pin --size 32M --kind 2m --json
 	ok "more huge pages than there are" exits 1 "HugePages_Free" phyr pin --size 1T --kind 1g
 	ok "more than an address space" exits 1 "address space" phyr pin --size 15E
+	for kind in 4k thp shmem memfd; do
+		ok "more $kind memory than there is" exits 1 "MemAvailable" \
+			phyr pin --size 1T --kind "$kind"
+	done
+	overcommit_tests
+}
+
+# Less may be had than is available: a memfd notices when its pages are touched.
+overcommit_tests() {
+	local committed
+	committed=$(awk '/^Committed_AS:/ { print $2 }' /proc/meminfo)
+	echo $((committed + 131072)) >/proc/sys/vm/overcommit_kbytes
+	echo 2 >/proc/sys/vm/overcommit_memory
+	ok "more of a memfd than may be committed" exits 1 "vm.overcommit_memory" \
+		phyr pin --size 512M --kind memfd
+	echo 0 >/proc/sys/vm/overcommit_memory
+	echo 50 >/proc/sys/vm/overcommit_ratio
+}
+
+# Pages in a movable zone must move before they can stay pinned, and cannot while
+# something else has them: here a pipe, into which they were spliced.
+movable_tests() {
+	local block size start holder
+	modprobe kmem
+	echo dax0.0 >/sys/bus/dax/drivers/device_dax/unbind
+	echo dax0.0 >/sys/bus/dax/drivers/kmem/new_id
+	echo dax0.0 >/sys/bus/dax/drivers/kmem/bind
+	size=$((0x$(cat /sys/devices/system/memory/block_size_bytes)))
+	start=$(cat /sys/bus/dax/devices/dax0.0/resource)
+	block=/sys/devices/system/memory/memory$(((start + size - 1) / size))/state
+	echo offline >"$block"
+	echo online_movable >"$block"
+	mkdir "$dir/shm"
+	mount -t tmpfs none "$dir/shm"
+	head -c 65536 /dev/urandom >"$dir/shm/file"
+	python3 -c 'import os, sys, time
+os.splice(os.open(sys.argv[1], os.O_RDONLY), os.pipe()[1], 16384)
+open(sys.argv[1] + ".ready", "w").close()
+time.sleep(600)' "$dir/shm/file" &
+	holder=$!
+	for _ in $(seq 300); do
+		[ -e "$dir/shm/file.ready" ] && break
+		sleep 0.1
+	done
+	ok "pages that cannot move now" exits 1 "could not move pages just now" \
+		phyr pin --file "$dir/shm/file"
+	ok "RLIMIT_MEMLOCK is not blamed" grep -q "RLIMIT_MEMLOCK is not the reason" "$dir/err"
+	kill "$holder"
+	wait "$holder" 2>/dev/null
+	ok "and then they can" json "$pin_sane" phyr pin --file "$dir/shm/file" --json
+	umount "$dir/shm"
+	echo offline >"$block"
+	echo dax0.0 >/sys/bus/dax/drivers/kmem/unbind
+	echo dax0.0 >/sys/bus/dax/drivers/device_dax/new_id
+	echo dax0.0 >/sys/bus/dax/drivers/device_dax/bind
 }
 
 pin_tests() {
@@ -213,11 +270,28 @@ file_tests() {
 		phyr pin --file "$dir/file" --offset 4097 --size 5000 --read-only --json
 	ok "offset past the end" exits 1 "nothing at offset" \
 		phyr pin --file "$dir/file" --offset 1M --read-only
-	ok "empty file" exits 1 "give --size" phyr pin --file "$dir/empty" --read-only
+	ok "empty file" exits 1 "is empty" phyr pin --file "$dir/empty" --read-only
+	ok "no length" exits 1 "give --size" phyr pin --file /proc/self/maps --read-only
 	ok "no such file" exits 1 "No such file" phyr pin --file "$dir/none"
-	ok "a directory" exits 1 "" phyr pin --file "$dir" --read-only --size 4096
-	ok "past the end of the file" exits 1 "cannot pin" \
+	ok "a directory" exits 1 "neither" phyr pin --file "$dir" --read-only --size 4096
+	mkfifo "$dir/fifo"
+	ok "a pipe" exits 1 "neither" sh -c "exec 3<>$dir/fifo; phyr pin --file $dir/fifo"
+	ok "an empty file, and a size" exits 1 "the last 1 MiB are past the end of the file" \
 		phyr pin --file "$dir/empty" --size 1M --read-only
+	ok "past the end of the file" exits 1 "the last 44 KiB are past the end of the file" \
+		phyr pin --file "$dir/file" --size 1M
+	ok "past the end is nothing that --read-only helps with" sh -c "! grep -q read-only $dir/err"
+	ok "past the end, and read-only" exits 1 "give a smaller --size or --offset" \
+		phyr pin --file "$dir/file" --size 1M --read-only
+	ok "the rest of the last page" json 'd["bytes"] == 1003520' \
+		phyr pin --file "$dir/file" --size 1003520 --read-only --json
+	cp "$dir/file" "$disk"
+	ok "a file that may not be written" exits 1 "--read-only pins it for reading" \
+		phyr pin --file "$disk"
+	ok "hexadecimal offset and size" json 'd["bytes"] == 4096 and d["offset"] == 8192' \
+		phyr pin --file "$dir/file" --offset 0x2000 --size 0X1000 --read-only --json
+	ok "hidden RAM, by its address" json 'd["kinds"] == {"mmio": 65536}' \
+		phyr pin --file /dev/mem --offset 0x60000000 --size 0x10000 --json
 	bar_tests
 }
 
@@ -233,6 +307,9 @@ bar_tests() {
 	fi
 	ok "pin of a BAR" json 'd["kinds"] == {"mmio": d["bytes"]} and d["phyrs"] == 1' \
 		phyr pin --file "$bar" --json
+	ok "past the end of a BAR" exits 1 "less than offset and size" \
+		phyr pin --file "$bar" --size 1G
+	ok "a BAR as nobody" exits 1 "run it as root" as_nobody pin --file "$bar"
 }
 
 # A process that holds 64 MiB in 2 MiB pages.
@@ -310,7 +387,7 @@ odd_process() {
 	python3 - "$dir" <<'END' &
 import mmap, os, sys, time
 os.chdir(sys.argv[1])
-with open(b'a<b>&"\xff\x1b[31m', 'w+b') as f:
+with open(b'a<b>&"\\\xff\x1b[31m', 'w+b') as f:
     f.truncate(1 << 20)
     m = mmap.mmap(f.fileno(), 1 << 20)
 m[:] = b'x' * (1 << 20)
@@ -333,6 +410,9 @@ odd_process_tests() {
 	ok "layout of terabytes of nothing" json 'any(m["bytes"] >= 16 << 40 and
 		m["present_pages"] >= 16 for m in d["mappings"])' \
 		timeout 20 phyr layout "$holder" --json
+	ok "odd names in JSON" json 'any(m["name"].endswith("/a<b>&" + chr(34) + chr(92) + "??[31m")
+		for m in d["mappings"]) and d["command"].startswith("<&" + chr(34) + ">")' \
+		phyr layout "$holder" --json
 	ok "layout --svg with odd names" phyr layout "$holder" --svg "$dir/odd.svg"
 	ok "the odd picture is XML" xml "$dir/odd.svg"
 	ok "the table has no control characters" \
@@ -366,6 +446,7 @@ regions_tests
 pin_kind_tests
 pin_tests
 file_tests
+movable_tests
 layout_tests
 layout_rights_tests
 odd_process_tests
