@@ -106,6 +106,8 @@ static int umem_check(const struct ib_device *device, unsigned long addr, size_t
 		return -EINVAL;
 	if (!can_do_mlock())
 		return -EPERM;
+	if (size > TASK_SIZE)		/* before it is counted */
+		return -EFAULT;
 	return access & IB_ACCESS_ON_DEMAND ? -EOPNOTSUPP : 0;
 }
 
@@ -118,7 +120,7 @@ static unsigned long umem_attrs(int access)
 static struct phyr_umem *umem_new(struct ib_device *device, unsigned long addr, size_t size,
 				  int access)
 {
-	struct phyr_umem *pu = kzalloc(sizeof(*pu), GFP_KERNEL);
+	struct phyr_umem *pu = kzalloc(sizeof(*pu), GFP_KERNEL_ACCOUNT);
 
 	if (!pu)
 		return NULL;
@@ -287,7 +289,7 @@ struct phyr_umem *phyr_umem_dmabuf(struct ib_device *device, u64 offset, u64 siz
 
 	if (!size)
 		return ERR_PTR(-EINVAL);
-	/* No pages of the caller's: nothing to account for. */
+	/* No pages of the caller's: phyr_dmabuf_map() counts what it has to pin. */
 	pu = umem_new(device, 0, 0, access);
 	if (!pu)
 		return ERR_PTR(-ENOMEM);
@@ -324,7 +326,7 @@ static int table_alloc(struct phyr_umem *pu, unsigned int max)
 	}
 	if (nr > UINT_MAX)
 		return -EINVAL;
-	ret = sg_alloc_table(&table->sgt, nr, GFP_KERNEL);
+	ret = sg_alloc_table(&table->sgt, nr, GFP_KERNEL_ACCOUNT);
 	if (!ret)
 		table->total_nents = nr;
 	return ret;
@@ -381,7 +383,7 @@ static int umem_map_pageless(struct phyr_umem *pu, unsigned long attrs)
 				  umem->writable ? DMA_BIDIRECTIONAL : DMA_TO_DEVICE, attrs);
 	if (IS_ERR(pu->sg))
 		return PTR_ERR(pu->sg);
-	ret = sg_phyrs_to_sgtable(pu->sg, &umem->sgt_append.sgt, GFP_KERNEL);
+	ret = sg_phyrs_to_sgtable(pu->sg, &umem->sgt_append.sgt, GFP_KERNEL_ACCOUNT);
 	if (ret)
 		goto unmap;
 	umem->sgt_append.total_nents = umem->sgt_append.sgt.orig_nents;
