@@ -95,10 +95,14 @@ static struct ib_mr *reg_user_mr_dmabuf(struct ib_pd *pd, u64 offset, u64 length
  */
 bool phyr_rxe_dmabuf_own(const struct ib_device *device)
 {
-	phyr_reg_dmabuf_t *op = READ_ONCE(device->ops.reg_user_mr_dmabuf);
+	typeof(device->ops.reg_user_mr_dmabuf) op = READ_ONCE(device->ops.reg_user_mr_dmabuf);
 
 	return op && op != reg_user_mr_dmabuf;
 }
+
+static const struct ib_device_ops lent_ops = {
+	.reg_user_mr_dmabuf = reg_user_mr_dmabuf,
+};
 
 static int client_add(struct ib_device *device)
 {
@@ -106,7 +110,7 @@ static int client_add(struct ib_device *device)
 
 	if (device->ops.driver_id != RDMA_DRIVER_RXE || device->ops.reg_user_mr_dmabuf)
 		return -EOPNOTSUPP;
-	ret = phyr_uverbs_lend(device, reg_user_mr_dmabuf);
+	ret = phyr_uverbs_lend(device, &lent_ops);
 	if (ret)
 		pr_warn("phyr_rdma: %s cannot register dma-bufs (%d)\n",
 			dev_name(&device->dev), ret);

@@ -30,9 +30,6 @@ struct phyr_umem {
 	struct phyr_dmabuf_map mapped;
 };
 
-/* An operation of a device: register a dma-buf. */
-typedef typeof(*((struct ib_device_ops *)NULL)->reg_user_mr_dmabuf) phyr_reg_dmabuf_t;
-
 /* umem.c */
 struct phyr_umem *phyr_umem_of(const struct ib_umem *umem);
 struct phyr_umem *phyr_umem_pin(struct ib_device *device, unsigned long addr, size_t size,
@@ -48,7 +45,7 @@ void phyr_umem_unhook(void);
 /* uverbs.c */
 int phyr_uverbs_hook(void);
 void phyr_uverbs_unhook(void);
-int phyr_uverbs_lend(struct ib_device *device, phyr_reg_dmabuf_t *op);
+int phyr_uverbs_lend(struct ib_device *device, const struct ib_device_ops *ops);
 void phyr_uverbs_take_back(struct ib_device *device);
 
 /* rxe.c */

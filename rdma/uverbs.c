@@ -175,12 +175,12 @@ void phyr_uverbs_unhook(void)
 /**
  * phyr_uverbs_lend - let a device register dma-bufs
  * @device: one without an operation for that
- * @op: the operation, until phyr_uverbs_take_back()
+ * @ops: has the operation, which is lent until phyr_uverbs_take_back()
  *
  * Context: process, may sleep.
  * Return: 0; -EOPNOTSUPP if the calls that use it are not counted; -ENOMEM.
  */
-int phyr_uverbs_lend(struct ib_device *device, phyr_reg_dmabuf_t *op)
+int phyr_uverbs_lend(struct ib_device *device, const struct ib_device_ops *ops)
 {
 	struct loan *loan;
 
@@ -193,12 +193,12 @@ int phyr_uverbs_lend(struct ib_device *device, phyr_reg_dmabuf_t *op)
 	spin_lock(&loans_lock);
 	list_add(&loan->node, &loans);
 	spin_unlock(&loans_lock);
-	WRITE_ONCE(device->ops.reg_user_mr_dmabuf, op);
+	WRITE_ONCE(device->ops.reg_user_mr_dmabuf, ops->reg_user_mr_dmabuf);
 	return 0;
 }
 
 /**
- * phyr_uverbs_take_back - a lent operation is no longer used, and gone
+ * phyr_uverbs_take_back - remove a lent operation that is no longer used
  * @device: what it was lent to
  *
  * Context: process, may sleep: waits for the calls that may be using it, for those of
