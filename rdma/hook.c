@@ -6,9 +6,10 @@
  * from.  Either that is made to call a stub of ours directly, in the way of BPF's
  * trampolines, which costs a handful of instructions; or, where something else is
  * called directly already, an ftrace handler changes where execution goes on, in
- * the way of livepatching, which costs some hundred.  Unlike a livepatch both can call the original, so that whatever phyr
- * does not know stays with code that does, and they cannot be switched off under
- * memory regions that live: the module's reference count says so.
+ * the way of livepatching, which costs some hundred.  Unlike a livepatch both can
+ * call the original, so that whatever phyr does not know stays with code that does,
+ * and they cannot be switched off under memory regions that live: the module's
+ * reference count says so.
  */
 #include <linux/delay.h>
 #include <linux/kallsyms.h>
@@ -151,11 +152,15 @@ static void notrace hook_redirect(unsigned long ip, unsigned long parent_ip,
 	ftrace_regs_set_instruction_pointer(fregs, hook->to);
 }
 
-/* An ops that could not be registered may have been in ftrace's list for a moment. */
+/*
+ * One that could not be registered may have been in ftrace's list for a moment.
+ * Freeing a filter leaves pointers to it: the next user starts with nothing.
+ */
 static void ops_free(struct ftrace_ops *ops)
 {
 	synchronize_rcu();
 	ftrace_free_filter(ops);
+	memset(ops, 0, sizeof(*ops));
 }
 
 /* BPF says -EAGAIN, after a millisecond, if it is busy with this function. */
@@ -183,7 +188,7 @@ static int handler_register(struct hook *hook)
 static void handler_unregister(struct hook *hook)
 {
 	unregister_ftrace_function(&hook->handler);
-	ftrace_free_filter(&hook->handler);
+	ops_free(&hook->handler);
 }
 
 #if HOOK_DIRECT
@@ -203,7 +208,8 @@ static int direct_register(struct hook *hook)
 
 static void direct_unregister(struct hook *hook)
 {
-	unregister_ftrace_direct(&hook->direct, hook->stub, true);
+	unregister_ftrace_direct(&hook->direct, hook->stub, false);
+	ops_free(&hook->direct);
 }
 
 #else
