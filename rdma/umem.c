@@ -102,7 +102,7 @@ static int umem_check(const struct ib_device *device, unsigned long addr, size_t
 {
 	if (umem_refused(device))
 		return -EOPNOTSUPP;
-	if (addr + size < addr || PAGE_ALIGN(addr + size) < addr + size)
+	if (size > TASK_SIZE || addr + size < addr || PAGE_ALIGN(addr + size) < addr + size)
 		return -EINVAL;
 	if (!can_do_mlock())
 		return -EPERM;

@@ -360,6 +360,7 @@ static void test_refused(void **state)
 	(void)state;
 	assert_int_equal(get(mem, 0, ALL, &out), EINVAL);
 	assert_int_equal(get((void *)-8192ul, 16384, ALL, &out), EINVAL);
+	assert_int_equal(get(mem, 1ul << 60, ALL, &out), EINVAL);
 	assert_int_equal(get(NULL, PAGE, ALL, &out), EFAULT);
 	assert_int_equal(get(ro, 4 * PAGE, ALL, &out), EFAULT);
 	assert_int_equal(get(ro, 4 * PAGE, IBV_ACCESS_REMOTE_READ, &out), 0);
@@ -393,6 +394,7 @@ static void limited(void *arg)
 
 	must(!setrlimit(RLIMIT_MEMLOCK, &limit));
 	become_nobody();
+	must(get(mem, 1ul << 60, ALL, &out) == EINVAL);
 	must(get(mem, 65 * PAGE, ALL, &out) == ENOMEM);
 	must(get(mem + 1, 64 * PAGE, ALL, &out) == ENOMEM);
 	must(!get(mem, 64 * PAGE, ALL, &out));
