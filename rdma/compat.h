@@ -78,6 +78,7 @@ void __ib_umem_release(struct ib_device *device, struct ib_umem *umem, int dirty
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
 #define DMAH_PARAM		/* no such thing */
+#define DMAH_NONE
 #define DMAH_GIVEN	false
 
 static inline int rxe_resp_result(int state)
@@ -86,6 +87,7 @@ static inline int rxe_resp_result(int state)
 }
 #else
 #define DMAH_PARAM	struct ib_dmah *dmah,
+#define DMAH_NONE	NULL,
 #define DMAH_GIVEN	dmah
 
 static inline enum resp_states rxe_resp_result(int state)

@@ -15,12 +15,19 @@
 #include <linux/kallsyms.h>
 #include <linux/kprobes.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 
 #include "hook.h"
 
-DEFINE_PER_CPU(long, hook_active);
+/* Every hook that was set once. */
+static LIST_HEAD(all_hooks);
+static DEFINE_MUTEX(all_hooks_lock);
+
+/* While calls are made that have to reach a replacement, by this task. */
+DEFINE_STATIC_KEY_FALSE(hook_testing);
+static struct task_struct *hook_tester;
 
 /* Not exported, but a kprobe finds it. */
 DEFINE_STATIC_CALL_NULL(lookup, kallsyms_lookup_name);
@@ -265,10 +272,30 @@ static int hook_replace(struct hook *hook)
 	return hook_redirect_on(hook, place);
 }
 
+static void hook_add(struct hook *hook)
+{
+	mutex_lock(&all_hooks_lock);
+	if (!hook->node.next)
+		list_add_tail(&hook->node, &all_hooks);
+	mutex_unlock(&all_hooks_lock);
+}
+
+/* Calls of a replacement. */
+static unsigned long hook_all_entered(const struct hook *hook)
+{
+	unsigned long sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu_ptr(hook->count, cpu)->entered);
+	return sum;
+}
+
 static int hook_one(struct hook *hook)
 {
 	int ret;
 
+	hook->bypassed = false;
 	hook->addr = hook_lookup(hook->module, hook->name);
 	if (!hook->addr) {
 		pr_err("phyr_rdma: this kernel's %s has no function %s\n", hook->module,
@@ -279,6 +306,8 @@ static int hook_one(struct hook *hook)
 		hook->found(hook->addr);
 		return 0;
 	}
+	hook_add(hook);
+	hook->base = hook_all_entered(hook);
 	ret = hook_replace(hook);
 	if (ret) {
 		hook->addr = 0;
@@ -289,11 +318,86 @@ static int hook_one(struct hook *hook)
 }
 
 /**
+ * hook_entered - calls of a replacement
+ * @hook: the function
+ *
+ * Context: any.
+ * Return: how many there have been since hook_on().
+ */
+unsigned long hook_entered(const struct hook *hook)
+{
+	return hook_all_entered(hook) - hook->base;
+}
+
+/**
+ * hook_reached - a replacement has begun, while functions are tested
+ * @hook: the function
+ *
+ * Context: any.
+ */
+void hook_reached(struct hook *hook)
+{
+	if (READ_ONCE(hook_tester) == current)
+		hook->reached = true;
+}
+
+/**
+ * hook_bypassed - record that a function was bypassed
+ * @hook: the function
+ *
+ * A compiler may put a copy of a function where it is called.  ftrace still finds the
+ * function, and its replacement is never called.  For those who see that something was
+ * done that only the function does, and its replacement was not called.
+ *
+ * Context: any.
+ */
+void hook_bypassed(struct hook *hook)
+{
+	if (xchg(&hook->bypassed, true))
+		return;
+	pr_warn("phyr_rdma: calls of %s in %s bypass its hook (inlined by the compiler?)\n",
+		hook->name, hook->module);
+}
+
+/* The replacement is set, and the function's callers come to it. */
+static int hook_test(struct hook *hook)
+{
+	int ret;
+
+	if (!hook->test)
+		return 0;
+	hook->reached = false;
+	ret = hook->test();
+	if (ret < 0)
+		return ret;
+	if (!ret && !hook->reached) {
+		hook_bypassed(hook);
+		return -EOPNOTSUPP;
+	}
+	hook->base = hook_all_entered(hook);
+	return 0;
+}
+
+static int hook_test_all(struct hook *const *hooks, unsigned int nr)
+{
+	unsigned int i;
+	int ret = 0;
+
+	WRITE_ONCE(hook_tester, current);
+	static_branch_enable(&hook_testing);
+	for (i = 0; i < nr && !ret; i++)
+		ret = hook_test(hooks[i]);
+	static_branch_disable(&hook_testing);
+	WRITE_ONCE(hook_tester, NULL);
+	return ret;
+}
+
+/**
  * hook_off - give functions back
  * @hooks: the functions; one that is not replaced is left alone
  * @nr: how many
  *
- * Somebody may still be in a replacement afterwards, see hook_drain().
+ * A replacement may still be running afterwards, see hook_drain().
  *
  * Context: process, may sleep.
  */
@@ -305,7 +409,7 @@ void hook_off(struct hook *const *hooks, unsigned int nr)
 		if (!hook->addr || !hook->to)
 			continue;
 		hook_redirect_off(hook);
-		hook->addr = 0;
+		WRITE_ONCE(hook->addr, 0);
 	}
 }
 
@@ -317,47 +421,84 @@ void hook_off(struct hook *const *hooks, unsigned int nr)
  * Context: process, may sleep.
  * Return: 0; -ENOENT for a function that this kernel does not have; -EBUSY if
  * something else redirects one, such as a livepatch; -EAGAIN if BPF changes its
- * programs at one all the time; -EINVAL if ftrace cannot reach one; -ENOMEM.
+ * programs at one all the time; -EINVAL if ftrace cannot reach one; -EOPNOTSUPP if
+ * one is not what its callers call; -ENOMEM.
  */
 int hook_on(struct hook *const *hooks, unsigned int nr)
 {
 	unsigned int i;
-	int ret;
+	int ret = 0;
 
-	for (i = 0; i < nr; i++) {
+	for (i = 0; i < nr && !ret; i++)
 		ret = hook_one(hooks[i]);
-		if (ret) {
-			hook_off(hooks, i);
-			hook_drain();
-			return ret;
-		}
+	if (!ret)
+		ret = hook_test_all(hooks, nr);
+	if (ret) {
+		hook_off(hooks, nr);
+		hook_drain();
 	}
-	return 0;
+	return ret;
 }
 
-static long hook_running(void)
+/* Calls of the replacement now: none begins any more, so the sum only gets smaller. */
+static bool hook_running(const struct hook *hook)
 {
-	long sum = 0;
+	unsigned long left = 0;
 	int cpu;
 
 	for_each_possible_cpu(cpu)
-		sum += READ_ONCE(per_cpu(hook_active, cpu));
-	return sum;
+		left += READ_ONCE(per_cpu_ptr(hook->count, cpu)->left);
+	return hook_all_entered(hook) != left;
 }
 
 /**
- * hook_drain - wait until nobody runs a replacement any more
+ * hook_drain - wait until no replacement runs of a function that is not hooked
  *
- * After hook_off().  A grace period of RCU tasks: whoever was on the way in
- * has begun with hook_enter(), and the count only goes down.  Another one:
- * whoever has counted down has done its last instructions too.
+ * After hook_off().  After a grace period of RCU tasks, a task that was on its way
+ * to a replacement has counted in hook_enter(), and no more begin.  After another
+ * one, a task that has counted in hook_leave() has returned too.  Functions that are
+ * still hooked are not waited for.
  *
  * Context: process, may sleep.
  */
 void hook_drain(void)
 {
+	struct hook *hook;
+
 	synchronize_rcu_tasks();
-	while (hook_running())
-		msleep(20);
+	/* whoever adds to the list is not here: no lock to hold while waiting */
+	list_for_each_entry(hook, &all_hooks, node)
+		while (!hook->addr && hook_running(hook))
+			msleep(20);
 	synchronize_rcu_tasks();
+}
+
+/* How a function is replaced now. */
+static const char *hook_how(const struct hook *hook)
+{
+	if (!hook->addr)
+		return "not hooked";
+	if (hook->bypassed)
+		return "bypassed";
+	return hook->shared ? "shared" : "direct";
+}
+
+/**
+ * hook_report - what is replaced, and how often it was called
+ * @buffer: a page
+ *
+ * Context: process, may sleep.
+ * Return: length of what is then in @buffer.
+ */
+int hook_report(char *buffer)
+{
+	struct hook *hook;
+	int len = 0;
+
+	mutex_lock(&all_hooks_lock);
+	list_for_each_entry(hook, &all_hooks, node)
+		len += sysfs_emit_at(buffer, len, "%s %s %lu %s\n", hook->module, hook->name,
+				     hook_entered(hook), hook_how(hook));
+	mutex_unlock(&all_hooks_lock);
+	return len;
 }

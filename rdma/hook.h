@@ -3,7 +3,9 @@
  * A function of a running kernel, replaced for as long as this module lives.
  *
  *	HOOK("rdma_rxe", rxe_mr_copy);	the function as its header declares it
- *	replacement_rxe_mr_copy()	what runs instead, from hook_enter() to hook_leave()
+ *	HOOK(..., .test = copy_test);	with a call that has to reach the replacement
+ *	replacement_rxe_mr_copy()	what runs instead, from hook_enter(rxe_mr_copy)
+ *					to hook_leave(rxe_mr_copy)
  *	stock(rxe_mr_copy)(...)		the original, from within the replacement
  *	FUNCTION("rdma_rxe", rxe_mr_init);	one that is just called, with stock()
  */
@@ -11,9 +13,21 @@
 #define PHYR_RDMA_HOOK_H
 
 #include <linux/ftrace.h>
+#include <linux/jump_label.h>
 #include <linux/linkage.h>
+#include <linux/list.h>
 #include <linux/percpu.h>
 #include <linux/static_call.h>
+
+/**
+ * struct hook_count - calls of a replacement, on one CPU
+ * @entered: how many have begun here
+ * @left: how many have ended here
+ */
+struct hook_count {
+	unsigned long entered;
+	unsigned long left;
+};
 
 /**
  * struct hook - one function to replace
@@ -21,11 +35,19 @@
  * @name: what it is called
  * @to: what runs instead; 0 if it is not replaced, just called
  * @stub: what the function's own first instruction calls, to go on at @to
- * @found: told the function's address, for stock()
+ * @found: called with the function's address, for stock()
+ * @test: calls the function as its callers do, with arguments that make it return at
+ *	once; 0, a negative errno if there was no memory for the call, or 1 if it cannot
+ *	be made here; NULL if there is no such call
+ * @count: per CPU, calls of the replacement
  * @direct: ftrace's side of it, while the function calls @stub
- * @handler: ftrace's side of it, while an ftrace handler redirects the function
+ * @handler: ftrace's side of it, while an ftrace handler redirects it
  * @addr: the function's address, while it is replaced
- * @shared: @handler is in use, and @direct is not
+ * @shared: @handler is in use, @direct is not
+ * @reached: the call of @test has reached the replacement
+ * @bypassed: callers were seen that did not come through the function
+ * @base: calls of the replacement before those that are reported
+ * @node: in the list of all hooks
  */
 struct hook {
 	const char *module;
@@ -33,15 +55,21 @@ struct hook {
 	unsigned long to;
 	unsigned long stub;
 	void (*found)(unsigned long addr);
+	int (*test)(void);
+	struct hook_count __percpu *count;
 	struct ftrace_ops direct;
 	struct ftrace_ops handler;
 	unsigned long addr;
 	bool shared;
+	bool reached;
+	bool bypassed;
+	unsigned long base;
+	struct list_head node;
 };
 
 extern bool hook_share;
 
-DECLARE_PER_CPU(long, hook_active);
+DECLARE_STATIC_KEY_FALSE(hook_testing);
 
 /*
  * Where ftrace can have a function call something else right away, that is a
@@ -84,23 +112,26 @@ DECLARE_PER_CPU(long, hook_active);
 	}
 
 /* The name of a function may be a macro. */
-#define HOOK(module, function)		__HOOK(module, function)
+#define HOOK(module, function, ...)	__HOOK(module, function, ##__VA_ARGS__)
 #define FUNCTION(module, function)	__FUNCTION(module, function)
 #define hook_of(function)		__HOOK_OF(function)
 #define replacement_of(function)	__REPLACEMENT_OF(function)
 #define __HOOK_OF(function)		hook_##function
 #define __REPLACEMENT_OF(function)	replacement_##function
 
-#define __HOOK(_module, _function)						\
+#define __HOOK(_module, _function, ...)						\
 	__HOOK_STOCK(_function)							\
 	static typeof(_function) replacement_##_function;			\
 	__HOOK_STUB(_function);							\
+	static DEFINE_PER_CPU(struct hook_count, hook_count_##_function);	\
 	static struct hook hook_##_function = {					\
 		.module = _module,						\
 		.name = #_function,						\
 		.to = (unsigned long)replacement_##_function,			\
 		.stub = __HOOK_STUB_OF(_function),				\
 		.found = stock_##_function##_found,				\
+		.count = &hook_count_##_function,				\
+		##__VA_ARGS__							\
 	}
 
 /* A function that is not exported, to be called with stock(). */
@@ -112,17 +143,21 @@ DECLARE_PER_CPU(long, hook_active);
 		.found = stock_##_function##_found,				\
 	}
 
-/* The first thing that a replacement does: it is running. */
-static inline void hook_enter(void)
-{
-	this_cpu_inc(hook_active);
-}
-
-/* The last thing that a replacement does: it is not running any more. */
-static inline void hook_leave(void)
-{
-	this_cpu_dec(hook_active);
-}
+/*
+ * The first and the last thing that a replacement does.  That the callers of a
+ * function come to its replacement is tested once, when the function is replaced:
+ * until then and afterwards the test is an instruction that does nothing.
+ */
+#define hook_enter(function)	__HOOK_ENTER(function)
+#define hook_leave(function)	__HOOK_LEAVE(function)
+#define __HOOK_ENTER(function)							\
+	do {									\
+		this_cpu_inc(hook_count_##function.entered);			\
+		if (static_branch_unlikely(&hook_testing))			\
+			hook_reached(&hook_##function);				\
+	} while (0)
+#define __HOOK_LEAVE(function)							\
+	this_cpu_inc(hook_count_##function.left)
 
 int hook_init(void);
 void hook_exit(void);
@@ -130,5 +165,9 @@ unsigned long hook_lookup(const char *module, const char *name);
 int hook_on(struct hook *const *hooks, unsigned int nr);
 void hook_off(struct hook *const *hooks, unsigned int nr);
 void hook_drain(void);
+void hook_reached(struct hook *hook);
+unsigned long hook_entered(const struct hook *hook);
+void hook_bypassed(struct hook *hook);
+int hook_report(char *buffer);
 
 #endif /* PHYR_RDMA_HOOK_H */

@@ -27,6 +27,17 @@ static const struct kernel_param_ops live_ops = {
 module_param_cb(regions, &live_ops, NULL, 0444);
 MODULE_PARM_DESC(regions, "memory regions that hold this module now");
 
+static int hooks_get(char *buffer, const struct kernel_param *kp)
+{
+	return hook_report(buffer);
+}
+
+static const struct kernel_param_ops hooks_ops = {
+	.get = hooks_get,
+};
+module_param_cb(hooks, &hooks_ops, NULL, 0444);
+MODULE_PARM_DESC(hooks, "functions that are hooked: module, name, calls, how");
+
 module_param_named(share, hook_share, bool, 0444);
 MODULE_PARM_DESC(share, "let BPF attach to hooked functions, which then take longer to call");
 

@@ -70,19 +70,18 @@ static struct ib_mr *reg_dmabuf(struct ib_pd *pd, u64 offset, u64 length, u64 io
 	return &mr->ibmr;
 }
 
+/* Called from functions of ib_uverbs only, which are hooked and counted. */
 static struct ib_mr *reg_user_mr_dmabuf(struct ib_pd *pd, u64 offset, u64 length, u64 iova,
 					int fd, int access, DMAH_PARAM
 					struct uverbs_attr_bundle *attrs)
 {
-	struct ib_mr *mr = ERR_PTR(-EOPNOTSUPP);
+	struct ib_mr *mr;
 
-	hook_enter();
-	if (!DMAH_GIVEN && phyr_umem_get_module()) {
-		mr = reg_dmabuf(pd, offset, length, iova, fd, access);
-		if (IS_ERR(mr))
-			module_put(THIS_MODULE);
-	}
-	hook_leave();
+	if (!phyr_uverbs_counted(pd->device) || DMAH_GIVEN || !phyr_umem_get_module())
+		return ERR_PTR(-EOPNOTSUPP);
+	mr = reg_dmabuf(pd, offset, length, iova, fd, access);
+	if (IS_ERR(mr))
+		module_put(THIS_MODULE);
 	return mr;
 }
 

@@ -19,9 +19,60 @@
 #include "hook.h"
 #include "umem.h"
 
-HOOK(UMEM_MODULE, UMEM_GET);
-HOOK(UMEM_MODULE, __ib_umem_release);
-HOOK(UMEM_MODULE, ib_umem_copy_from);
+/*
+ * Calls that drivers make, which have to come to the functions below; of a device that
+ * is none, and about no bytes.
+ */
+
+static int get_test(void)
+{
+	struct ib_device *device = kzalloc(sizeof(*device), GFP_KERNEL);
+
+	if (!device)
+		return -ENOMEM;
+	ib_umem_get_va(device, ULONG_MAX, PAGE_SIZE, 0);	/* wraps around: -EINVAL */
+	kfree(device);
+	return 0;
+}
+
+static int release_test(void)
+{
+	struct ib_device *device;
+	struct ib_umem *umem;
+
+	/* otherwise a device is needed that can be mapped for */
+	if (!IS_ENABLED(CONFIG_INFINIBAND_VIRT_DMA) || !current->mm)
+		return 1;
+	device = kzalloc(sizeof(*device), GFP_KERNEL);
+	umem = kzalloc(sizeof(*umem), GFP_KERNEL);
+	if (!device || !umem) {
+		kfree(umem);
+		kfree(device);
+		return -ENOMEM;
+	}
+	umem->ibdev = device;
+	umem->owning_mm = current->mm;
+	mmgrab(umem->owning_mm);
+	ib_umem_release(umem);
+	kfree(device);
+	return 0;
+}
+
+static int copy_from_test(void)
+{
+	struct ib_umem *umem = kzalloc(sizeof(*umem), GFP_KERNEL);
+	char byte;
+
+	if (!umem)
+		return -ENOMEM;
+	ib_umem_copy_from(&byte, umem, 0, 0);
+	kfree(umem);
+	return 0;
+}
+
+HOOK(UMEM_MODULE, UMEM_GET, .test = get_test);
+HOOK(UMEM_MODULE, __ib_umem_release, .test = release_test);
+HOOK(UMEM_MODULE, ib_umem_copy_from, .test = copy_from_test);
 
 /* An ib_umem that leads here in the field for appending, which is over, is ours. */
 static struct scatterlist umem_mark;
@@ -420,15 +471,16 @@ replacement_of(UMEM_GET)(struct ib_device *device, unsigned long addr, size_t si
 {
 	struct ib_umem *umem;
 
-	hook_enter();
+	hook_enter(UMEM_GET);
 	if (!phyr_umem_get_module()) {
 		umem = stock(UMEM_GET)(device, addr, size, access);
 	} else {
+		phyr_rxe_check_get(device);
 		umem = umem_get(device, addr, size, access);
 		if (IS_ERR(umem) || !phyr_umem_of(umem))
 			module_put(THIS_MODULE);
 	}
-	hook_leave();
+	hook_leave(UMEM_GET);
 	return umem;
 }
 
@@ -459,12 +511,12 @@ replacement_of(__ib_umem_release)(struct ib_device *device, struct ib_umem *umem
 {
 	struct phyr_umem *pu = phyr_umem_of(umem);
 
-	hook_enter();
+	hook_enter(__ib_umem_release);
 	if (pu)
 		umem_release(pu, dirty);
 	else
 		stock(__ib_umem_release)(device, umem, dirty);
-	hook_leave();
+	hook_leave(__ib_umem_release);
 }
 
 /* Drivers read what is in a user's queues; there may be no page to read it from. */
@@ -489,12 +541,12 @@ replacement_of(ib_umem_copy_from)(void *dst, struct ib_umem *umem, size_t offset
 	struct phyr_umem *pu = phyr_umem_of(umem);
 	int ret;
 
-	hook_enter();
+	hook_enter(ib_umem_copy_from);
 	if (pu && pu->sg)
 		ret = umem_copy_from(pu, dst, offset, length);
 	else
 		ret = stock(ib_umem_copy_from)(dst, umem, offset, length);
-	hook_leave();
+	hook_leave(ib_umem_copy_from);
 	return ret;
 }
 

@@ -47,9 +47,11 @@ int phyr_uverbs_hook(void);
 void phyr_uverbs_unhook(void);
 int phyr_uverbs_lend(struct ib_device *device, const struct ib_device_ops *ops);
 void phyr_uverbs_take_back(struct ib_device *device);
+bool phyr_uverbs_counted(const struct ib_device *device);
 
 /* rxe.c */
 void phyr_rxe_mr_init(int access, struct rxe_mr *mr);
+void phyr_rxe_check_get(const struct ib_device *device);
 int phyr_rxe_hook(void);
 void phyr_rxe_unhook(void);
 

@@ -111,9 +111,9 @@ static int replacement_of(UVERBS_REG_DMABUF_MR)(struct uverbs_attr_bundle *attrs
 	struct ib_pd *pd = uverbs_attr_get_obj(attrs, UVERBS_ATTR_REG_DMABUF_MR_PD_HANDLE);
 	int ret;
 
-	hook_enter();
+	hook_enter(UVERBS_REG_DMABUF_MR);
 	ret = reg_dmabuf(attrs, pd->device, stock_reg_dmabuf_mr);
-	hook_leave();
+	hook_leave(UVERBS_REG_DMABUF_MR);
 	return ret;
 }
 
@@ -130,12 +130,12 @@ static int replacement_of(UVERBS_REG_MR)(struct uverbs_attr_bundle *attrs)
 	struct ib_pd *pd = uverbs_attr_get_obj(attrs, UVERBS_ATTR_REG_MR_PD_HANDLE);
 	int ret;
 
-	hook_enter();
+	hook_enter(UVERBS_REG_MR);
 	if (uverbs_attr_is_valid(attrs, UVERBS_ATTR_REG_MR_FD))
 		ret = reg_dmabuf(attrs, pd->device, stock_reg_mr);
 	else
 		ret = stock_reg_mr(attrs);
-	hook_leave();
+	hook_leave(UVERBS_REG_MR);
 	return ret;
 }
 #endif
@@ -215,4 +215,28 @@ void phyr_uverbs_take_back(struct ib_device *device)
 	wait_event(loans_wait, loan_idle(loan));
 	WRITE_ONCE(device->ops.reg_user_mr_dmabuf, NULL);
 	kfree(loan);
+}
+
+/**
+ * phyr_uverbs_counted - is a call running that may use a lent operation
+ * @device: the device that it was lent to
+ *
+ * For the operation itself: if there is none, it was reached past the hooks.
+ *
+ * Context: any but interrupts.
+ * Return: whether there is one.
+ */
+bool phyr_uverbs_counted(const struct ib_device *device)
+{
+	const struct loan *loan;
+	bool counted;
+
+	spin_lock(&loans_lock);
+	loan = find_loan(device);
+	/* one that is taken back is not in the list, and waits for its last calls */
+	counted = !loan || loan->calls;
+	spin_unlock(&loans_lock);
+	if (!counted)
+		hook_bypassed(&hook_of(UVERBS_REG_DMABUF_MR));
+	return counted;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What phyr_rdma replaces, beside others that have a say in it: ftrace's switch,
- * BPF's programs at the same functions, registrations that take for ever.
+ * What phyr_rdma replaces: whether it is called, and others that have a say in it,
+ * such as ftrace's switch, BPF's programs at the same functions, and registrations
+ * that take for ever.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -17,6 +18,7 @@
 
 #include "common/bpf.h"
 #include "common/rdma.h"
+#include "kmod/umem_ioctl.h"
 
 #define BUF		(16 * PAGE)
 #define FTRACE_ENABLED	"/proc/sys/kernel/ftrace_enabled"
@@ -56,6 +58,308 @@ static void check_works(void)
 	assert_int_equal(rdma_regions(), 0);
 	rdma_close(&r);
 	release(mem, BUF);
+}
+
+/*
+ * Newer kernels have one call for memory and for dma-bufs, which libibverbs makes
+ * for neither yet, and the guest's headers do not know.
+ */
+#define METHOD_REG_MR	(UVERBS_METHOD_REG_DMABUF_MR + 1)
+
+enum {
+	REG_HANDLE,
+	REG_PD,
+	REG_DMAH,
+	REG_IOVA,
+	REG_ADDR,
+	REG_LENGTH,
+	REG_ACCESS,
+	REG_FD,
+	REG_FD_OFFSET,
+	REG_LKEY,
+	REG_RKEY,
+};
+
+static struct ib_uverbs_attr attr(uint16_t id, uint16_t len, uint64_t data)
+{
+	return (struct ib_uverbs_attr){
+		.attr_id = id, .len = len, .flags = UVERBS_ATTR_F_MANDATORY, .data = data,
+	};
+}
+
+/* 0, or the errno: EPROTONOSUPPORT on kernels without the call. */
+static int reg_by_new_call(struct ibv_pd *pd, void *addr, size_t len)
+{
+	uint32_t lkey, rkey;
+	struct {
+		struct ib_uverbs_ioctl_hdr hdr;
+		struct ib_uverbs_attr attrs[8];
+	} call = {
+		.hdr = {
+			.length = sizeof(call), .object_id = UVERBS_OBJECT_MR,
+			.method_id = METHOD_REG_MR, .num_attrs = ARRAY_SIZE(call.attrs),
+			.driver_id = RDMA_DRIVER_RXE,
+		},
+		.attrs = {
+			attr(REG_HANDLE, 0, 0),
+			attr(REG_PD, 0, pd->handle),
+			attr(REG_IOVA, sizeof(uint64_t), (uintptr_t)addr),
+			attr(REG_ADDR, sizeof(uint64_t), (uintptr_t)addr),
+			attr(REG_LENGTH, sizeof(uint64_t), len),
+			attr(REG_ACCESS, sizeof(uint32_t), RDMA_ALL),
+			attr(REG_LKEY, sizeof(lkey), (uintptr_t)&lkey),
+			attr(REG_RKEY, sizeof(rkey), (uintptr_t)&rkey),
+		},
+	};
+
+	return ioctl(pd->context->cmd_fd, RDMA_VERBS_IOCTL, &call) ? errno : 0;
+}
+
+/* Until the context is closed. */
+static void reg_either_way(struct ibv_pd *pd, void *addr, size_t len)
+{
+	int error = reg_by_new_call(pd, addr, len);
+
+	if (error == EPROTONOSUPPORT)
+		must(ibv_reg_mr(pd, addr, len, RDMA_ALL));
+	else
+		must(!error);
+}
+
+static struct ibv_pd *pd_of(const char *name)
+{
+	struct ibv_device **list = ibv_get_device_list(NULL);
+	struct ibv_context *context = NULL;
+	struct ibv_pd *pd;
+
+	must(list);
+	for (int i = 0; list[i] && !context; i++)
+		if (!strcmp(ibv_get_device_name(list[i]), name))
+			context = ibv_open_device(list[i]);
+	must(context);
+	pd = ibv_alloc_pd(context);
+	must(pd);
+	return pd;
+}
+
+static void reg_on(void *name)
+{
+	reg_either_way(pd_of(name), anon(BUF, RW), BUF);
+}
+
+/* Are the hooks called? */
+
+struct hook {
+	char function[64];
+	long calls;
+	char how[32];
+};
+
+/* What phyr_rdma says of hook number @n; false if there are fewer. */
+static bool read_hook(struct hook *hook, unsigned int n)
+{
+	FILE *f = fopen("/sys/module/phyr_rdma/parameters/hooks", "re");
+	bool found = true;
+
+	assert_non_null(f);
+	for (unsigned int i = 0; found && i <= n; i++)
+		found = fscanf(f, "%*s %63s %ld %31[^\n]", hook->function, &hook->calls,
+			       hook->how) == 3;
+	fclose(f);
+	return found;
+}
+
+static struct hook hook_named(const char *function)
+{
+	struct hook hook;
+
+	for (unsigned int n = 0; read_hook(&hook, n); n++)
+		if (!strcmp(hook.function, function))
+			return hook;
+	fail_msg("no hook of %s", function);
+	return hook;
+}
+
+static int get_umem(int umem, const void *addr, bool rxe)
+{
+	struct umem_get get = {
+		.addr = (uintptr_t)addr, .len = BUF, .access = RDMA_ALL, .rxe = rxe,
+	};
+
+	return ioctl(umem, UMEM_IOC_GET, &get) ? errno : 0;
+}
+
+static int put_umem(int umem)
+{
+	return ioctl(umem, UMEM_IOC_PUT) ? errno : 0;
+}
+
+static int open_umem(void)
+{
+	int umem;
+
+	assert_int_equal(system("modprobe phyr_umem_test"), 0);
+	umem = open("/dev/phyr_umem", O_RDWR | O_CLOEXEC);
+	assert_return_code(umem, errno);
+	return umem;
+}
+
+static void close_umem(int umem)
+{
+	close(umem);
+	assert_int_equal(system("rmmod phyr_umem_test"), 0);
+}
+
+static void use_umem(void)
+{
+	int umem = open_umem();
+	char *mem = anon(BUF, RW), byte;
+	struct umem_copy copy = { .len = 1, .buf = (uintptr_t)&byte };
+
+	assert_int_equal(get_umem(umem, mem, false), 0);
+	assert_int_equal(ioctl(umem, UMEM_IOC_COPY, &copy), 0);
+	assert_int_equal(byte, mem[0]);
+	assert_int_equal(put_umem(umem), 0);
+	close_umem(umem);
+	release(mem, BUF);
+}
+
+static void use_data(void)
+{
+	const int access = RDMA_ALL | IBV_ACCESS_FLUSH_GLOBAL | IBV_ACCESS_FLUSH_PERSISTENT;
+	struct rdma r;
+	struct ibv_mr *near = rdma_begin(&r, BUF), *mr;
+	struct mem mem;
+
+	assert_return_code(mem_map(&mem, mem_find("devdax pmem"), 2 * MIB), errno);
+	mr = ibv_reg_mr(r.pd, mem.addr, mem.len, access);
+	assert_non_null(mr);
+	assert_int_equal(rdma_add(&r, rdma_at(mr, 0), rdma_at(near, 0), 1), IBV_WC_SUCCESS);
+	assert_int_equal(rdma_atomic_write(&r, rdma_at(mr, 0), "ABCDEFGH"), IBV_WC_SUCCESS);
+	assert_int_equal(rdma_flush(&r, rdma_at(mr, 0), PAGE), IBV_WC_SUCCESS);
+	assert_int_equal(ibv_dereg_mr(mr), 0);
+	mem_unmap(&mem);
+	rdma_end(&r, near);
+}
+
+static void use_dmabuf(void)
+{
+	char *mem = anon(BUF, RW);
+	int fd = pin(mem, BUF, PHYR_PIN_WRITE);
+	struct rdma r;
+	struct ibv_mr *mr;
+
+	rdma_open(&r);
+	mr = ibv_reg_dmabuf_mr(r.pd, 0, BUF, 0, fd, RDMA_ALL);
+	assert_non_null(mr);
+	assert_int_equal(ibv_dereg_mr(mr), 0);
+	rdma_close(&r);
+	close(fd);
+	release(mem, BUF);
+}
+
+/* With all of this kernel's compiler's ideas of what to inline. */
+static void test_every_hook_is_called(void **state)
+{
+	struct hook hook;
+	unsigned int n;
+
+	(void)state;
+	assert_int_equal(rdma_unload(), 0);
+	assert_int_equal(rdma_load(), 0);
+	for (n = 0; read_hook(&hook, n); n++)
+		if (hook.calls || strcmp(hook.how, "direct"))
+			fail_msg("%s: %ld calls, %s", hook.function, hook.calls, hook.how);
+	use_umem();
+	use_data();
+	use_dmabuf();
+	child_run(reg_on, "rxe0");
+	for (n = 0; read_hook(&hook, n); n++) {
+		print_message("# %s: %ld calls\n", hook.function, hook.calls);
+		if (hook.calls < 1 || strcmp(hook.how, "direct"))
+			fail_msg("%s: %ld calls, %s", hook.function, hook.calls, hook.how);
+	}
+	assert_in_range(n, 9, 10);
+}
+
+/* rdma/hook.c on functions that are called, and on one that nobody calls. */
+static void test_hook_that_nobody_calls(void **state)
+{
+	(void)state;
+	assert_int_equal(system("modprobe phyr_hook_test"), 0);
+	assert_int_equal(system("rmmod phyr_hook_test"), 0);
+}
+
+#define FEW	16	/* that may have begun before the function was hooked */
+
+static void get_as_rxe(int umem, const void *mem, int times)
+{
+	for (int i = 0; i < times; i++) {
+		assert_int_equal(get_umem(umem, mem, true), 0);
+		assert_int_equal(put_umem(umem), 0);
+	}
+}
+
+/* Soft RoCE that registers memory, and not in the function that does. */
+static void test_bypassed_registration(void **state)
+{
+	int umem = open_umem();
+	char *mem = anon(BUF, RW);
+
+	(void)state;
+	assert_int_equal(rdma_unload(), 0);
+	assert_int_equal(rdma_load(), 0);
+	check_works();
+	get_as_rxe(umem, mem, 2 * FEW);
+	assert_string_equal(hook_named("rxe_mr_init_user").how, "direct");
+	assert_int_equal(rdma_unload(), 0);
+	assert_int_equal(rdma_load(), 0);
+	get_as_rxe(umem, mem, FEW);
+	assert_string_equal(hook_named("rxe_mr_init_user").how, "direct");
+	get_as_rxe(umem, mem, 1);
+	assert_string_equal(hook_named("rxe_mr_init_user").how, "bypassed");
+	assert_int_equal(hook_named("rxe_mr_init_user").calls, 0);
+	close_umem(umem);
+	release(mem, BUF);
+}
+
+/* The operation for dma-bufs, reached past the calls that are counted. */
+static void test_bypassed_dmabuf(void **state)
+{
+	const char *name = "ib_uverbs_handler_UVERBS_METHOD_REG_DMABUF_MR";
+	int umem = open_umem();
+
+	(void)state;
+	assert_int_equal(rdma_unload(), 0);
+	assert_int_equal(rdma_load(), 0);
+	use_dmabuf();
+	assert_string_equal(hook_named(name).how, "direct");
+	assert_int_equal(ioctl(umem, UMEM_IOC_LENT), -1);
+	assert_int_equal(errno, EOPNOTSUPP);
+	assert_string_equal(hook_named(name).how, "bypassed");
+	close_umem(umem);
+	assert_int_equal(rdma_unload(), 0);
+	assert_int_equal(rdma_load(), 0);
+	assert_string_equal(hook_named(name).how, "direct");
+}
+
+#define RXE_GOES	"rdma link delete rxe0 && modprobe -r rdma_rxe"
+#define RXE_COMES	"modprobe rdma_rxe && rdma link add rxe0 type rxe netdev eth0"
+
+/* What is replaced in a module goes with it, and is replaced anew. */
+static void test_rxe_comes_and_goes(void **state)
+{
+	(void)state;
+	assert_int_equal(rdma_load(), 0);
+	for (int i = 0; i < 3; i++) {
+		check_works();
+		assert_int_equal(system(RXE_GOES), 0);
+		assert_string_equal(hook_named("rxe_mr_copy").how, "not hooked");
+		assert_int_equal(system(RXE_COMES), 0);
+		assert_string_equal(hook_named("rxe_mr_copy").how, "direct");
+		assert_int_equal(hook_named("rxe_mr_copy").calls, 0);
+	}
+	check_works();
 }
 
 /* ftrace's switch */
@@ -253,76 +557,6 @@ static void test_comings_and_goings(void **state)
 
 /* Registrations that take for ever */
 
-/*
- * Newer kernels have one call for memory and for dma-bufs, which libibverbs makes
- * for neither yet, and the guest's headers do not know.
- */
-#define METHOD_REG_MR	(UVERBS_METHOD_REG_DMABUF_MR + 1)
-enum { REG_HANDLE, REG_PD, REG_DMAH, REG_IOVA, REG_ADDR, REG_LENGTH, REG_ACCESS, REG_FD,
-       REG_FD_OFFSET, REG_LKEY, REG_RKEY };
-
-static struct ib_uverbs_attr attr(uint16_t id, uint16_t len, uint64_t data)
-{
-	return (struct ib_uverbs_attr){
-		.attr_id = id, .len = len, .flags = UVERBS_ATTR_F_MANDATORY, .data = data,
-	};
-}
-
-/* 0, or the errno: EPROTONOSUPPORT on kernels without the call. */
-static int reg_by_new_call(struct ibv_pd *pd, void *addr, size_t len)
-{
-	uint32_t lkey, rkey;
-	struct {
-		struct ib_uverbs_ioctl_hdr hdr;
-		struct ib_uverbs_attr attrs[8];
-	} call = {
-		.hdr = {
-			.length = sizeof(call), .object_id = UVERBS_OBJECT_MR,
-			.method_id = METHOD_REG_MR, .num_attrs = ARRAY_SIZE(call.attrs),
-			.driver_id = RDMA_DRIVER_RXE,
-		},
-		.attrs = {
-			attr(REG_HANDLE, 0, 0),
-			attr(REG_PD, 0, pd->handle),
-			attr(REG_IOVA, sizeof(uint64_t), (uintptr_t)addr),
-			attr(REG_ADDR, sizeof(uint64_t), (uintptr_t)addr),
-			attr(REG_LENGTH, sizeof(uint64_t), len),
-			attr(REG_ACCESS, sizeof(uint32_t), RDMA_ALL),
-			attr(REG_LKEY, sizeof(lkey), (uintptr_t)&lkey),
-			attr(REG_RKEY, sizeof(rkey), (uintptr_t)&rkey),
-		},
-	};
-
-	return ioctl(pd->context->cmd_fd, RDMA_VERBS_IOCTL, &call) ? errno : 0;
-}
-
-/* Until the context is closed. */
-static void reg_either_way(struct ibv_pd *pd, void *addr, size_t len)
-{
-	int error = reg_by_new_call(pd, addr, len);
-
-	if (error == EPROTONOSUPPORT)
-		must(ibv_reg_mr(pd, addr, len, RDMA_ALL));
-	else
-		must(!error);
-}
-
-static struct ibv_pd *pd_of(const char *name)
-{
-	struct ibv_device **list = ibv_get_device_list(NULL);
-	struct ibv_context *context = NULL;
-	struct ibv_pd *pd;
-
-	must(list);
-	for (int i = 0; list[i] && !context; i++)
-		if (!strcmp(ibv_get_device_name(list[i]), name))
-			context = ibv_open_device(list[i]);
-	must(context);
-	pd = ibv_alloc_pd(context);
-	must(pd);
-	return pd;
-}
-
 /* What the test and the process that hangs tell each other. */
 struct hang {
 	int hangs;
@@ -365,11 +599,6 @@ static void hang_in_fault(void *arg)
 	must(!pthread_create(&thread, NULL, answer, hang));
 	reg_either_way(pd_of("rxe1"), hang->mem, BUF);
 	must(!pthread_join(thread, NULL));
-}
-
-static void reg_on(void *name)
-{
-	reg_either_way(pd_of(name), anon(BUF, RW), BUF);
 }
 
 static void command(void *arg)
@@ -465,6 +694,11 @@ static void test_registration_that_hangs(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
+		fixture_test(test_every_hook_is_called),
+		fixture_test(test_hook_that_nobody_calls),
+		fixture_test(test_bypassed_registration),
+		fixture_test(test_bypassed_dmabuf),
+		fixture_test(test_rxe_comes_and_goes),
 		fixture_test(test_ftrace_enabled),
 		fixture_test(test_load_while_ftrace_is_off),
 		fixture_test(test_registration_that_hangs),

@@ -12,6 +12,7 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/netdevice.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -74,9 +75,11 @@ static int umem_get(struct umem_file *file, struct umem_get *get)
 		return -ENOTTY;
 	if (get->max_seg)
 		dma_set_max_seg_size(&edu->dev, get->max_seg);
+	umem_dev->ib.ops.driver_id = get->rxe ? RDMA_DRIVER_RXE : RDMA_DRIVER_UNKNOWN;
 	umem = ib_umem_get_va(&umem_dev->ib, get->addr, get->len, get->access);
 	dma_set_max_seg_size(&edu->dev, max_seg);
 	umem_refuse(&umem_dev->ib, false);
+	umem_dev->ib.ops.driver_id = RDMA_DRIVER_UNKNOWN;
 	if (IS_ERR(umem))
 		return PTR_ERR(umem);
 	look(umem, get);
@@ -268,6 +271,27 @@ static long ioc_put(struct umem_file *file)
 	return 0;
 }
 
+/* What only ib_uverbs does: there, phyr_rdma counts the calls. */
+static long ioc_lent(void)
+{
+	struct net_device *ndev = dev_get_by_name(&init_net, "eth0");
+	struct ib_device *device;
+	struct ib_pd pd = { };
+	struct ib_mr *mr = ERR_PTR(-ENODEV);
+
+	if (!ndev)
+		return -ENODEV;
+	device = ib_device_get_by_netdev(ndev, RDMA_DRIVER_RXE);
+	dev_put(ndev);
+	if (!device)
+		return -ENODEV;
+	pd.device = device;
+	if (device->ops.reg_user_mr_dmabuf)
+		mr = device->ops.reg_user_mr_dmabuf(&pd, 0, PAGE_SIZE, 0, -1, 0, DMAH_NONE NULL);
+	ib_device_put(device);
+	return PTR_ERR_OR_ZERO(mr);
+}
+
 static long umem_command(struct umem_file *file, unsigned int cmd, void __user *arg)
 {
 	switch (cmd) {
@@ -283,6 +307,8 @@ static long umem_command(struct umem_file *file, unsigned int cmd, void __user *
 		return ioc_dmabuf(file, arg);
 	case UMEM_IOC_REMAP:
 		return ioc_remap(file);
+	case UMEM_IOC_LENT:
+		return ioc_lent();
 	default:
 		return -ENOTTY;
 	}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * phyr_hook_test: rdma/hook.c on functions of this module, one of which its caller has
+ * a copy of. Loading it is the test; it fails if a hook is not what hook_on() says.
+ */
+#include "../../../rdma/hook.c"
+
+/* Volatile, so that the compiler knows nothing of what they return. */
+static int one = 1;
+
+#define ANSWER()	(READ_ONCE(one))
+
+/* __used: the compiler makes no other ones of them. */
+static noinline __used int hooked_called(void)
+{
+	return ANSWER();
+}
+
+/* Nobody calls it: its caller below does what it does. */
+static noinline __used int hooked_bypassed(int more)
+{
+	return ANSWER() + more;
+}
+
+static noinline int call_called(void)
+{
+	return hooked_called();
+}
+
+static noinline int call_bypassed(void)
+{
+	return ANSWER() + 3;
+}
+
+static int called_test(void)
+{
+	call_called();
+	return 0;
+}
+
+static int bypassed_test(void)
+{
+	call_bypassed();
+	return 0;
+}
+
+static int no_memory_test(void)
+{
+	return -ENOMEM;
+}
+
+static int not_here_test(void)
+{
+	return 1;
+}
+
+HOOK(KBUILD_MODNAME, hooked_called, .test = called_test);
+HOOK(KBUILD_MODNAME, hooked_bypassed, .test = bypassed_test);
+
+static int replacement_hooked_called(void)
+{
+	int ret;
+
+	hook_enter(hooked_called);
+	ret = stock(hooked_called)() + 1;
+	hook_leave(hooked_called);
+	return ret;
+}
+
+static int replacement_hooked_bypassed(int more)
+{
+	hook_enter(hooked_bypassed);
+	hook_leave(hooked_bypassed);
+	return 0;
+}
+
+static struct hook *const called[] = { &hook_of(hooked_called) };
+static struct hook *const both[] = { &hook_of(hooked_called), &hook_of(hooked_bypassed) };
+
+#define expect(condition)							\
+	do {									\
+		if (!(condition)) {						\
+			pr_err("phyr_hook_test: not true: " #condition "\n");	\
+			ret = -EINVAL;						\
+		}								\
+	} while (0)
+
+static int test_called(void)
+{
+	int ret = 0;
+
+	expect(call_called() == 1);
+	expect(!hook_on(called, 1));
+	expect(call_called() == 2);
+	expect(call_called() == 2);
+	expect(hook_entered(&hook_of(hooked_called)) == 2);
+	hook_off(called, 1);
+	hook_drain();
+	expect(call_called() == 1);
+	expect(hook_entered(&hook_of(hooked_called)) == 2);
+	return ret;
+}
+
+/* All or none: the one that is fine is not hooked either. */
+static int test_bypassed(void)
+{
+	int ret = 0;
+
+	expect(hook_on(both, 2) == -EOPNOTSUPP);
+	expect(hook_of(hooked_bypassed).bypassed);
+	expect(call_called() == 1);
+	expect(call_bypassed() == 4);
+	expect(!hook_entered(&hook_of(hooked_bypassed)));
+	hook_of(hooked_bypassed).test = no_memory_test;
+	expect(hook_on(both, 2) == -ENOMEM);
+	expect(!hook_of(hooked_bypassed).bypassed);
+	expect(call_called() == 1);
+	hook_of(hooked_bypassed).test = not_here_test;
+	expect(!hook_on(both, 2));
+	expect(call_called() == 2);
+	hook_off(both, 2);
+	hook_drain();
+	return ret;
+}
+
+static int __init hook_test_init(void)
+{
+	int ret = hook_init();
+
+	if (ret)
+		return ret;
+	ret = test_called();
+	if (!ret)
+		ret = test_bypassed();
+	if (!ret) {
+		hook_share = true;
+		ret = test_called();
+	}
+	hook_exit();
+	return ret;
+}
+
+static void __exit hook_test_exit(void)
+{
+}
+
+module_init(hook_test_init);
+module_exit(hook_test_exit);
+
+MODULE_DESCRIPTION("Hooks of functions that are called, or not, for the tests of phyr_rdma");
+MODULE_AUTHOR("The phyr developers");
+MODULE_LICENSE("GPL");
