@@ -157,8 +157,6 @@ static int umem_check(const struct ib_device *device, unsigned long addr, size_t
 		return -EINVAL;
 	if (!can_do_mlock())
 		return -EPERM;
-	if (size > TASK_SIZE)		/* before it is counted */
-		return -EFAULT;
 	return access & IB_ACCESS_ON_DEMAND ? -EOPNOTSUPP : 0;
 }
 
