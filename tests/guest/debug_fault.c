@@ -357,7 +357,7 @@ static void prepare_edu_region(struct scene *s)
 
 static void prepare_edu_dmabuf(struct scene *s)
 {
-	prepare_region(s);
+	prepare_whole_region(s);
 	assert_int_equal(call_edu_dmabuf(s), 0);
 }
 
@@ -559,9 +559,9 @@ static const struct site sites[] = {
 	  EIO },
 	{ "device lets go", "4 KiB scattered", MIB, W, prepare_edu_region, call_edu_unmap,
 	  undo_nothing, 0 },
-	{ "attach, map", "4 KiB scattered", 4 * MIB, W, prepare_region, call_edu_dmabuf, undo_edu,
-	  EIO },
-	{ "attach, map BAR", "PCI BAR", MIB, W, prepare_region, call_edu_dmabuf, undo_edu,
+	{ "attach, map", "4 KiB scattered", 4 * MIB, W, prepare_whole_region, call_edu_dmabuf,
+	  undo_edu, EIO },
+	{ "attach, map BAR", "PCI BAR", MIB, W, prepare_whole_region, call_edu_dmabuf, undo_edu,
 	  EREMOTEIO },
 	{ "unmap, detach", "4 KiB scattered", MIB, W, prepare_edu_dmabuf, call_edu_unmap,
 	  undo_nothing, 0 },
@@ -589,7 +589,7 @@ static const struct site sites[] = {
 	  undo_list, 0 },
 	{ "pin_user_phyr_list_remote", "4 KiB scattered", 4 * MIB, PW | PR, NULL, call_list,
 	  undo_list, 0 },
-	{ "pin_user_phyr_list_remote mixed", "mixed", 28 * MIB, PW | PR, NULL, call_list,
+	{ "pin_user_phyr_list_remote mixed", "mixed", 28 * MIB, PW | PR | PT_PFNMAP, NULL, call_list,
 	  undo_list, 0 },
 	{ "pin_user_phyr_list, appending", "4 KiB scattered", 4 * MIB, PW, prepare_append,
 	  call_append, undo_append, 0 },
