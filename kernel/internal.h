@@ -112,10 +112,14 @@ void phyr_source_put(struct phyr_source *source, struct phyr_list *list);
 struct dma_buf *phyr_region_pin(unsigned long addr, size_t len, bool write,
 				u64 *pin_ns);
 struct dma_buf *phyr_region_import(int fd, u64 offset, u64 len, bool write);
-void phyr_region_totals(u64 *count, u64 *pages);
 u64 phyr_region_pages(const struct phyr_region *region);
-void phyr_regions_debugfs(void);
-void phyr_regions_debugfs_remove(void);
+
+/* region_dmabuf.c */
+void phyr_region_totals(u64 *count, u64 *pages);
+
+/* debugfs.c */
+void phyr_debugfs_init(void);
+void phyr_debugfs_exit(void);
 
 /* chardev.c */
 struct device *phyr_chardev_device(void);

@@ -40,7 +40,7 @@ static int __init phyr_init(void)
 	ret = phyr_chardev_init();
 	if (ret)
 		goto dma;
-	phyr_regions_debugfs();
+	phyr_debugfs_init();
 	return 0;
 dma:
 	phyr_dma_exit();
@@ -51,7 +51,7 @@ watch:
 
 static void __exit phyr_exit(void)
 {
-	phyr_regions_debugfs_remove();
+	phyr_debugfs_exit();
 	phyr_chardev_exit();
 	phyr_dma_exit();
 	phyr_watch_exit();

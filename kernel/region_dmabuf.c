@@ -1,0 +1,504 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A region as a dma-buf: what importers, programs' mappings and the kernel do with it,
+ * its revocation, and its end.
+ *
+ * The dma-buf may be anything that this kernel can pin, at any byte offset.  It does not
+ * move: importers get their addresses once.  Memory without a struct page may be
+ * revoked, though, and the region with it: programs' mappings of it end in SIGBUS,
+ * importers are notified and waited for, and every call returns -ENODEV from then on.
+ * So such memory is given only to importers that can be notified, and that can do peer
+ * to peer, as for any dma-buf of device memory.
+ *
+ * A region that is imported (see import.c) holds the dma-buf that it was imported from.
+ * The two have one reservation object, so fences of the one are those of the other;
+ * nothing here is called with it locked that would lock that of the source.  CPU access
+ * is announced to the source, too.  Programs' mappings are the region's own, not passed
+ * on to the source: that would let a program that has only a part, or may only read it,
+ * remap that file.
+ */
+#include <linux/dma-buf.h>
+#include <linux/dma-resv.h>
+#include <linux/err.h>
+#include <linux/fs.h>
+#include <linux/iosys-map.h>
+#include <linux/mm.h>
+#include <linux/scatterlist.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+
+#include "compat.h"
+#include "region_private.h"
+
+/* What one importer has mapped. */
+struct region_map {
+	struct list_head entry;
+	struct phyr_user stopped;
+	struct sg_phyrs *sg;
+	struct sg_table sgt;
+};
+
+LIST_HEAD(phyr_regions);
+DEFINE_MUTEX(phyr_regions_lock);	/* protects the list, and these: */
+static u64 nr_regions, nr_pages;
+
+/*
+ * Importers and mappings deal in pages, and the rest of a page belongs to others.  So a
+ * region of whole pages only can be attached to or mapped; drivers that take it as a
+ * list (phyr_region_list()) keep to the byte.
+ */
+static bool region_whole_pages(const struct phyr_region *region)
+{
+	return !region->in_page && PAGE_ALIGNED(phyr_list_len(&region->list));
+}
+
+/* Importers */
+
+static int region_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
+{
+	struct phyr_region *region = dmabuf->priv;
+
+	if (!region_whole_pages(region))
+		return -EINVAL;
+	if (!(phyr_list_kinds(&region->list) & BIT(PHYR_MMIO)))
+		return 0;
+	if (!attach->peer2peer || !attach->importer_ops->invalidate_mappings)
+		return -EOPNOTSUPP;
+	return phyr_list_revoked(&region->list) ? -ENODEV : 0;
+}
+
+/*
+ * A region does not move, pinned or not.  But an exporter that says nothing of it is
+ * taken for an old one by older kernels, and mapped from attaching to detaching,
+ * whatever the importer does.
+ *
+ * There an importer that cannot be told is known only by its pins, so these are counted.
+ */
+static int region_hold(struct dma_buf_attachment *attach)
+{
+	struct phyr_region *region = attach->dmabuf->priv;
+	unsigned long pins = (unsigned long)attach->priv;
+
+	if (phyr_list_kinds(&region->list) & BIT(PHYR_MMIO) && pins >= DMA_BUF_PINS_REVOCABLE)
+		return -EOPNOTSUPP;
+	attach->priv = (void *)(pins + 1);
+	return 0;
+}
+
+static void region_unhold(struct dma_buf_attachment *attach)
+{
+	attach->priv = (void *)((unsigned long)attach->priv - 1);
+}
+
+/* Importers are told of a revocation by region_revoke(), before their mappings are. */
+static void map_stopped(struct phyr_user *user)
+{
+}
+
+static struct sg_table *region_map(struct dma_buf_attachment *attach,
+				   enum dma_data_direction dir)
+{
+	struct phyr_region *region = attach->dmabuf->priv;
+	struct region_map *map;
+	int ret;
+
+	if (!region->write && dir != DMA_TO_DEVICE)
+		return ERR_PTR(-EACCES);
+	map = kzalloc(sizeof(*map), GFP_KERNEL_ACCOUNT);
+	if (!map)
+		return ERR_PTR(-ENOMEM);
+	map->stopped.revoke = map_stopped;
+	map->sg = sg_map_phyr_list_revocable(attach->dev, &region->list, 0,
+					     phyr_list_len(&region->list), dir, 0,
+					     &map->stopped);
+	if (IS_ERR(map->sg)) {
+		ret = PTR_ERR(map->sg);
+		goto free;
+	}
+	ret = sg_phyrs_to_sgtable(map->sg, &map->sgt, GFP_KERNEL_ACCOUNT);
+	if (ret)
+		goto unmap;
+	mutex_lock(&region->lock);
+	list_add(&map->entry, &region->maps);
+	mutex_unlock(&region->lock);
+	atomic_inc(&region->nr_maps);
+	return &map->sgt;
+unmap:
+	sg_unmap_phyrs(map->sg);
+free:
+	kfree(map);
+	return ERR_PTR(ret);
+}
+
+static void region_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
+			 enum dma_data_direction dir)
+{
+	struct phyr_region *region = attach->dmabuf->priv;
+	struct region_map *map = container_of(sgt, struct region_map, sgt);
+
+	mutex_lock(&region->lock);
+	list_del(&map->entry);
+	mutex_unlock(&region->lock);
+	sg_free_table(&map->sgt);
+	sg_unmap_phyrs(map->sg);
+	kfree(map);
+	if (atomic_dec_and_test(&region->nr_maps))
+		wake_up_all(&region->unmapped);
+}
+
+/* The CPU */
+
+static int region_begin_cpu_access(struct dma_buf *dmabuf, enum dma_data_direction dir)
+{
+	struct phyr_region *region = dmabuf->priv;
+	struct region_map *map;
+	int ret;
+
+	if (phyr_list_revoked(&region->list))
+		return -ENODEV;
+	if (region_imported(region)) {
+		ret = dma_buf_begin_cpu_access(region->source.dmabuf, dir);
+		if (ret)
+			return ret;
+	}
+	mutex_lock(&region->lock);
+	list_for_each_entry(map, &region->maps, entry)
+		sg_phyrs_sync_for_cpu(map->sg);
+	mutex_unlock(&region->lock);
+	return 0;
+}
+
+static int region_end_cpu_access(struct dma_buf *dmabuf, enum dma_data_direction dir)
+{
+	struct phyr_region *region = dmabuf->priv;
+	struct region_map *map;
+
+	mutex_lock(&region->lock);
+	list_for_each_entry(map, &region->maps, entry)
+		sg_phyrs_sync_for_device(map->sg);
+	mutex_unlock(&region->lock);
+	return region_imported(region) ? dma_buf_end_cpu_access(region->source.dmabuf, dir) : 0;
+}
+
+/* Memory without a struct page is cached as the program that lends it does. */
+static pgprot_t region_prot(const struct phyr_region *region, u64 offset, pgprot_t prot)
+{
+	switch (phyr_watch_caching(&region->list, offset)) {
+	case PHYR_WB:
+		return prot;
+	case PHYR_WC:
+		return pgprot_writecombine(prot);
+	default:
+		return pgprot_noncached(prot);
+	}
+}
+
+static vm_fault_t region_insert(const struct phyr_region *region, struct vm_fault *vmf)
+{
+	u64 offset = (u64)vmf->pgoff << PAGE_SHIFT;
+	struct vm_area_struct *vma = vmf->vma;
+	pgprot_t prot = vma->vm_page_prot;
+	enum phyr_kind kind;
+	struct phyr phyr;
+
+	if (!phyr_list_find(&region->list, offset, &phyr, &kind))
+		return VM_FAULT_SIGBUS;
+	/* a driver may have given the memory pages since it was pinned */
+	if (kind == PHYR_MMIO && pfn_valid(PHYS_PFN(phyr.addr)))
+		return VM_FAULT_SIGBUS;
+	if (kind == PHYR_MMIO)
+		prot = region_prot(region, offset, prot);
+	else if (vma->vm_flags & VM_MIXEDMAP)
+		return vmf_insert_mixed(vma, vmf->address, PHYS_PFN(phyr.addr));
+	return vmf_insert_pfn_prot(vma, vmf->address, PHYS_PFN(phyr.addr), prot);
+}
+
+static vm_fault_t region_fault(struct vm_fault *vmf)
+{
+	struct phyr_region *region = vmf->vma->vm_private_data;
+	int idx = phyr_list_enter(&region->list);
+	vm_fault_t ret;
+
+	if (idx < 0)
+		return VM_FAULT_SIGBUS;
+	ret = region_insert(region, vmf);
+	phyr_list_leave(&region->list, idx);
+	return ret;
+}
+
+static void region_vm_open(struct vm_area_struct *vma)
+{
+	struct phyr_region *region = vma->vm_private_data;
+
+	atomic_inc(&region->nr_holders);
+}
+
+static void region_vm_close(struct vm_area_struct *vma)
+{
+	struct phyr_region *region = vma->vm_private_data;
+
+	atomic_dec(&region->nr_holders);
+}
+
+static const struct vm_operations_struct region_vm_ops = {
+	.open = region_vm_open,
+	.close = region_vm_close,
+	.fault = region_fault,
+};
+
+/*
+ * VFIO's type1 driver reads page frames without a struct page, or with a reserved one as
+ * devdax has, from VM_PFNMAP mappings, and programs an IOMMU with them: without a pin, and
+ * without being notified of a revocation.  It does not of VM_MIXEDMAP mappings, and GUP
+ * fails for VM_IO.  Entries are special all the same: the architecture marks them, and
+ * nothing counts their pages.  Whether the pages of an import are reserved is not known.
+ */
+static vm_flags_t region_vm_flags(const struct phyr_region *region)
+{
+	BUILD_BUG_ON(!IS_ENABLED(CONFIG_ARCH_HAS_PTE_SPECIAL));
+	if (region_imported(region) || phyr_list_kinds(&region->list) & ~BIT(PHYR_RAM))
+		return VM_IO | VM_MIXEDMAP | VM_DONTEXPAND | VM_DONTDUMP;
+	return VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP;
+}
+
+static int region_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
+{
+	struct phyr_region *region = dmabuf->priv;
+
+	if (!region_whole_pages(region) || !(vma->vm_flags & VM_SHARED))
+		return -EINVAL;
+	if (phyr_list_revoked(&region->list))
+		return -ENODEV;
+	if (!region->write) {
+		if (vma->vm_flags & VM_WRITE)
+			return -EACCES;
+		vm_flags_clear(vma, VM_MAYWRITE);
+	}
+	vm_flags_set(vma, region_vm_flags(region));
+	vma->vm_private_data = region;
+	vma->vm_ops = &region_vm_ops;
+	region_vm_open(vma);
+	return 0;
+}
+
+static struct page **region_page_array(struct phyr_region *region)
+{
+	struct page **pages = kvmalloc_array(region->pages, sizeof(*pages),
+					     GFP_KERNEL | __GFP_NOWARN);
+	unsigned long n = 0, pfn;
+	struct phyr_iter it;
+	struct phyr phyr;
+
+	if (!pages)
+		return NULL;
+	phyr_list_for_each(&region->list, it, phyr) {
+		for (pfn = PHYS_PFN(phyr.addr); pfn <= PHYS_PFN(phyr.addr + phyr.len - 1); pfn++)
+			pages[n++] = pfn_to_page(pfn);
+		cond_resched();
+	}
+	return pages;
+}
+
+static int region_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
+{
+	struct phyr_region *region = dmabuf->priv;
+	struct page **pages;
+	void *addr;
+
+	if (iosys_map_is_set(&region->source.mapped.map)) {
+		iosys_map_set_vaddr(map, region->source.mapped.map.vaddr + region->source.offset);
+		return 0;
+	}
+	pages = region_page_array(region);
+	if (!pages)
+		return -ENOMEM;
+	addr = vmap(pages, region->pages, VM_MAP, PAGE_KERNEL);
+	kvfree(pages);
+	if (!addr)
+		return -ENOMEM;
+	iosys_map_set_vaddr(map, addr + region->in_page);
+	return 0;
+}
+
+static void region_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
+{
+	struct phyr_region *region = dmabuf->priv;
+
+	if (!iosys_map_is_set(&region->source.mapped.map))
+		vunmap(map->vaddr - region->in_page);
+}
+
+/* Revocation: the end of the memory, before the end of the region */
+
+/*
+ * No new mapping is made any more.  Importers may go on until their fences have
+ * signalled, and read until they unmap, see dma_buf_invalidate_mappings().
+ */
+static void region_revoke(struct phyr_user *user)
+{
+	struct phyr_region *region = container_of(user, struct phyr_region, user);
+	struct dma_buf *dmabuf = region->dmabuf;
+
+	unmap_mapping_range(region->inode->i_mapping, 0, 0, true);
+	dma_resv_lock(dmabuf->resv, NULL);
+	dma_buf_invalidate_mappings(dmabuf);
+	dma_resv_wait_timeout(dmabuf->resv, DMA_RESV_USAGE_BOOKKEEP, false,
+			      MAX_SCHEDULE_TIMEOUT);
+	dma_resv_unlock(dmabuf->resv);
+	wait_event(region->unmapped, !atomic_read_acquire(&region->nr_maps));
+}
+
+/* The life of the dma-buf */
+
+/**
+ * phyr_region_free - release the memory of a region, and the region
+ * @region: one that is not exported
+ *
+ * Context: process, may sleep.
+ */
+void phyr_region_free(struct phyr_region *region)
+{
+	if (region_imported(region)) {
+		phyr_source_put(&region->source, &region->list);
+	} else {
+		unpin_user_phyr_list(&region->list, region->write);
+		phyr_unaccount(&region->account);
+	}
+	kfree(region);
+}
+
+/* Pages that are pinned for it. */
+static unsigned long region_pins(const struct phyr_region *region)
+{
+	return region_imported(region) ? region->source.mapped.account.pages : region->pages;
+}
+
+/* A region that a descriptor may lead to. */
+static void region_publish(struct phyr_region *region)
+{
+	region->inode = file_inode(region->dmabuf->file);
+	ihold(region->inode);
+	region->pid = task_tgid_nr(current);
+	get_task_comm(region->comm, current);
+	mutex_lock(&phyr_regions_lock);
+	list_add_tail(&region->entry, &phyr_regions);
+	nr_regions++;
+	nr_pages += region_pins(region);
+	mutex_unlock(&phyr_regions_lock);
+}
+
+/* The reverse of region_publish(). */
+static void region_withdraw(struct phyr_region *region)
+{
+	mutex_lock(&phyr_regions_lock);
+	list_del(&region->entry);
+	nr_regions--;
+	nr_pages -= region_pins(region);
+	mutex_unlock(&phyr_regions_lock);
+	iput(region->inode);
+}
+
+static void region_release(struct dma_buf *dmabuf)
+{
+	struct phyr_region *region = dmabuf->priv;
+
+	phyr_list_unuse(&region->list, &region->user);
+	region_withdraw(region);
+	phyr_region_free(region);
+}
+
+/* Every region's file is released by region_release(): that identifies it. */
+#define REGION_OPS					\
+	.attach = region_attach,			\
+	.pin = region_hold,				\
+	.unpin = region_unhold,				\
+	.map_dma_buf = region_map,			\
+	.unmap_dma_buf = region_unmap,			\
+	.release = region_release,			\
+	.begin_cpu_access = region_begin_cpu_access,	\
+	.end_cpu_access = region_end_cpu_access,	\
+	.mmap = region_mmap
+
+static const struct dma_buf_ops region_ops = {
+	REGION_OPS,
+};
+
+static const struct dma_buf_ops region_ops_vmap = {
+	REGION_OPS,
+	.vmap = region_vmap,
+	.vunmap = region_vunmap,
+};
+
+/*
+ * A mapping for the kernel could be written, and needs pages. dma-buf warns
+ * when vmap() fails, so where it cannot be it is not offered.
+ */
+static const struct dma_buf_ops *region_pick_ops(const struct phyr_region *region)
+{
+	if (!region->write || phyr_list_kinds(&region->list) & BIT(PHYR_MMIO))
+		return &region_ops;
+	return &region_ops_vmap;
+}
+
+static struct dma_buf *region_make_dmabuf(struct phyr_region *region)
+{
+	DEFINE_DMA_BUF_EXPORT_INFO(info);
+
+	info.ops = region_pick_ops(region);
+	info.size = phyr_list_len(&region->list);
+	info.flags = O_RDWR;
+	info.priv = region;
+	if (region_imported(region))
+		info.resv = region->source.dmabuf->resv;
+	return dma_buf_export(&info);
+}
+
+/**
+ * phyr_region_export - make a dma-buf of a region that has its memory
+ * @region: the region, which the dma-buf owns from now on, and which is freed on failure
+ *
+ * Context: process, may sleep.
+ * Return: a dma-buf that nobody else has seen yet, or an ERR_PTR().
+ */
+struct dma_buf *phyr_region_export(struct phyr_region *region)
+{
+	struct dma_buf *dmabuf = region_make_dmabuf(region);
+
+	if (IS_ERR(dmabuf)) {
+		phyr_region_free(region);
+		return dmabuf;
+	}
+	region->dmabuf = dmabuf;
+	region_publish(region);
+	region->user.revoke = region_revoke;
+	if (phyr_list_use(&region->list, &region->user)) {
+		dma_buf_put(dmabuf);
+		return ERR_PTR(-EFAULT);
+	}
+	return dmabuf;
+}
+
+/**
+ * phyr_region_of - the region behind a dma-buf
+ * @dmabuf: the dma-buf
+ *
+ * Return: the region, or NULL for a foreign dma-buf.
+ */
+struct phyr_region *phyr_region_of(const struct dma_buf *dmabuf)
+{
+	return dmabuf->ops->release == region_release ? dmabuf->priv : NULL;
+}
+
+/**
+ * phyr_region_totals - regions that exist, and the pages they pin
+ * @count: set to how many regions
+ * @pages: set to how many pages
+ */
+void phyr_region_totals(u64 *count, u64 *pages)
+{
+	mutex_lock(&phyr_regions_lock);
+	*count = nr_regions;
+	*pages = nr_pages;
+	mutex_unlock(&phyr_regions_lock);
+}
