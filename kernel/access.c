@@ -58,10 +58,10 @@ static unsigned int count_io(const struct phyr_list *list)
 	struct phyr_iter it;
 	struct phyr phyr;
 
-	if (!(phyr_list_kinds(list) & BIT(PHYR_MMIO)))
+	if (!(phyr_list_kinds(list) & BIT(PHYR_PFNMAP)))
 		return 0;
 	phyr_list_for_each(list, it, phyr)
-		nr += it.kind == PHYR_MMIO;
+		nr += it.kind == PHYR_PFNMAP;
 	return nr;
 }
 
@@ -94,7 +94,7 @@ static int map_io(struct phyr_access *access)
 	int ret;
 
 	phyr_list_for_each(access->list, it, phyr) {
-		if (it.kind == PHYR_MMIO) {
+		if (it.kind == PHYR_PFNMAP) {
 			ret = map_one(io, phyr.addr, phyr.len,
 				      phyr_watch_caching(access->list, start));
 			if (ret)
@@ -239,7 +239,7 @@ size_t phyr_access_map(const struct phyr_access *access, u64 offset, struct iosy
 
 	if (!phyr_list_find(access->list, offset, &phyr, &kind))
 		return 0;
-	if (kind == PHYR_MMIO) {
+	if (kind == PHYR_PFNMAP) {
 		io_map(access, offset, map);
 	} else {
 		if (PageHighMem(pfn_to_page(PHYS_PFN(phyr.addr))))
@@ -307,7 +307,7 @@ static size_t copy_some(struct phyr_access *access, u64 offset, void *buf, size_
 	if (!phyr_list_find(access->list, offset, &phyr, &kind))
 		return 0;
 	n = min(len, phyr.len);
-	if (kind == PHYR_MMIO) {
+	if (kind == PHYR_PFNMAP) {
 		io_map(access, offset, &map);
 		if (write)
 			iosys_map_memcpy_to(&map, 0, buf, n);

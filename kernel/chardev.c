@@ -29,7 +29,7 @@
 static_assert((int)PHYR_KIND_RAM == (int)PHYR_RAM);
 static_assert((int)PHYR_KIND_PMEM == (int)PHYR_PMEM);
 static_assert((int)PHYR_KIND_P2P == (int)PHYR_P2P);
-static_assert((int)PHYR_KIND_MMIO == (int)PHYR_MMIO);
+static_assert((int)PHYR_KIND_PFNMAP == (int)PHYR_PFNMAP);
 static_assert((int)PHYR_NR_KINDS <= (int)PHYR_KIND_MAX);
 
 static bool allow_layout;

@@ -10,7 +10,7 @@ static const char *const kind_names[] = {
 	[PHYR_RAM] = "ram",
 	[PHYR_PMEM] = "pmem",
 	[PHYR_P2P] = "p2p",
-	[PHYR_MMIO] = "mmio",
+	[PHYR_PFNMAP] = "mmio",
 };
 
 static void show_kinds(struct seq_file *m, unsigned int kinds)

@@ -143,7 +143,7 @@ static void segs_init(struct sg_phyrs *sg)
 	sg->nr = 0;
 }
 
-static void segs_forget(struct sg_phyrs *sg)
+static void segs_free(struct sg_phyrs *sg)
 {
 	struct sg_phyr_chunk *chunk, *next;
 
@@ -158,7 +158,7 @@ static void segs_forget(struct sg_phyrs *sg)
 
 static unsigned long kind_attrs(const struct sg_phyrs *sg, enum phyr_kind kind)
 {
-	if (kind == PHYR_MMIO || (kind == PHYR_P2P && PHYR_P2P_IS_MMIO))
+	if (kind == PHYR_PFNMAP || (kind == PHYR_P2P && PHYR_P2P_IS_MMIO))
 		return sg->attrs | DMA_ATTR_MMIO;
 	return sg->attrs;
 }
@@ -419,7 +419,7 @@ static int map_table(struct sg_phyrs *sg)
 	return 0;
 unmap:
 	dma_unmap_sgtable(sg->dev, &sg->sgt, sg->dir, sg->attrs | DMA_ATTR_SKIP_CPU_SYNC);
-	segs_forget(sg);
+	segs_free(sg);
 free:
 	table_free(sg);
 	return ret;
@@ -521,7 +521,7 @@ static int map_ranges(struct sg_phyrs *sg)
 		ret = map_piece(sg, &piece, pi.it.kind);
 		if (ret) {
 			unmap_ranges(sg, DMA_ATTR_SKIP_CPU_SYNC);
-			segs_forget(sg);
+			segs_free(sg);
 			return ret;
 		}
 		cond_resched();
@@ -605,13 +605,13 @@ static int map_any(struct sg_phyrs *sg)
 	/* other errors: addresses that do not suit one range, or the odd ends of it */
 	if (!ret || ret == -ENOMEM)
 		return ret;
-	if (dma_get_merge_boundary(sg->dev) && !one && !(kinds & BIT(PHYR_MMIO)))
+	if (dma_get_merge_boundary(sg->dev) && !one && !(kinds & BIT(PHYR_PFNMAP)))
 		return map_table(sg);
 	return map_ranges(sg);
 }
 
 /* Takes everything back from the device; the entries are left to be looked at. */
-static void sg_take_back(struct sg_phyrs *sg)
+static void sg_unmap_hw(struct sg_phyrs *sg)
 {
 	switch (sg->way) {
 	case SG_ONE:
@@ -641,12 +641,12 @@ static void sg_reset(struct sg_phyrs *sg)
 static void sg_end(struct sg_phyrs *sg)
 {
 	if (!sg->gone)
-		sg_take_back(sg);
+		sg_unmap_hw(sg);
 	if (sg->way == SG_IOVA)
 		dma_iova_free(sg->dev, &sg->iova);
 	else if (sg->way == SG_TABLE)
 		table_free(sg);
-	segs_forget(sg);
+	segs_free(sg);
 	sg_reset(sg);
 }
 
@@ -658,7 +658,7 @@ static void sg_revoke(struct phyr_user *user)
 
 	if (sg->owner)
 		sg->owner->revoke(sg->owner);
-	sg_take_back(sg);
+	sg_unmap_hw(sg);
 	if (domain && domain->type & __IOMMU_DOMAIN_PAGING)
 		iommu_flush_iotlb_all(domain);
 }
@@ -672,7 +672,7 @@ static int sg_watch(struct sg_phyrs *sg, struct phyr_user *owner)
 		return -EOPNOTSUPP;
 	sg->owner = owner;
 	sg->user.revoke = sg_revoke;
-	return phyr_list_use(sg->list, &sg->user);
+	return phyr_list_register_user(sg->list, &sg->user);
 }
 
 /* In its objects nothing is mapped. */
@@ -751,8 +751,8 @@ EXPORT_SYMBOL_GPL(sg_phyrs_free);
  * @dir: who writes and who reads
  * @attrs: DMA_ATTR_*
  * @owner: its revoke() makes the device stop using the addresses, and the
- *	caller stop syncing them; it obeys the rules of phyr_list_use(), with
- *	sg_phyrs_unmap() for phyr_list_unuse().  Or NULL.
+ *	caller stop syncing them; it obeys the rules of phyr_list_register_user(), with
+ *	sg_phyrs_unmap() for phyr_list_unregister_user().  Or NULL.
  *
  * @sg then holds the DMA addresses, in the order of the bytes of the slice;
  * walk them with sg_phyr_iter_init().  With an IOMMU they are one range where
@@ -817,7 +817,7 @@ void sg_phyrs_unmap(struct sg_phyrs *sg)
 	if (!sg->nr)
 		return;
 	trace_phyr_unmap(sg->dev, sg->len, sg->nr);
-	phyr_list_unuse(sg->list, &sg->user);
+	phyr_list_unregister_user(sg->list, &sg->user);
 	sg_end(sg);
 }
 EXPORT_SYMBOL_GPL(sg_phyrs_unmap);
@@ -1139,7 +1139,7 @@ static u64 sgtable_cpu(const struct sg_phyrs *sg, const struct phyr_seg_limits *
 			dma.dma_length -= len;
 			if (!s)
 				continue;
-			sg_set_page(s, it.kind == PHYR_MMIO ? NULL :
+			sg_set_page(s, it.kind == PHYR_PFNMAP ? NULL :
 				    pfn_to_page(PHYS_PFN(phyr.addr)), len,
 				    offset_in_page(phyr.addr));
 			s = sg_next(s);

@@ -163,7 +163,7 @@ static int import_page(struct phyr_list *list, const void *addr, size_t len)
 		return -EOPNOTSUPP;
 	phys = page_to_phys(page) + offset_in_page(addr);
 	kind = phyr_kind_of(phys);
-	if (kind == PHYR_MMIO)
+	if (kind == PHYR_PFNMAP)
 		return -EOPNOTSUPP;
 	return phyr_list_append(list, phys, len, kind, GFP_KERNEL_ACCOUNT);
 }
@@ -219,7 +219,7 @@ static int import_list(struct phyr_list *list, const struct phyr_list *from, u64
 	struct phyr phyr;
 	int ret;
 
-	if (phyr_list_kinds(from) & BIT(PHYR_MMIO))
+	if (phyr_list_kinds(from) & BIT(PHYR_PFNMAP))
 		return -EOPNOTSUPP;
 	phyr_list_for_each_slice(from, offset, len, it, phyr) {
 		ret = phyr_list_append(list, phyr.addr, phyr.len, it.kind, GFP_KERNEL_ACCOUNT);

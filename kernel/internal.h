@@ -11,35 +11,35 @@ struct dma_buf;
 struct pci_dev;
 
 /* Memory of a device: not cached by the CPU, and never bounced. */
-#define PHYR_DEVICE_KINDS	(BIT(PHYR_MMIO) | BIT(PHYR_P2P))
+#define PHYR_DEVICE_KINDS	(BIT(PHYR_PFNMAP) | BIT(PHYR_P2P))
 
 static inline bool phyr_kind_is_device(enum phyr_kind kind)
 {
-	return kind == PHYR_MMIO || kind == PHYR_P2P;
+	return kind == PHYR_PFNMAP || kind == PHYR_P2P;
 }
 
 /* account.c */
 int phyr_account(struct phyr_account *account, unsigned long pages);
 void phyr_unaccount(struct phyr_account *account);
 
-/* leaf.c */
+/* pgwalk.c */
 
 /**
- * struct phyr_leaf_run - a stretch of memory that is mapped all alike
+ * struct phyr_pt_run - page-table entries that map alike, one after another
  * @pfn: the first page frame
  * @nr: how many pages; 0 if nothing is mapped
  * @size: bytes that one entry of this level maps, if that is more than a page
  * @writable: the page table allows writing
  */
-struct phyr_leaf_run {
+struct phyr_pt_run {
 	unsigned long pfn;
 	unsigned long nr;
 	unsigned long size;
 	bool writable;
 };
 
-void phyr_leaf_runs(struct mm_struct *mm, unsigned long addr, unsigned long max,
-		    struct phyr_leaf_run *runs, unsigned int nr);
+void phyr_pt_runs(struct mm_struct *mm, unsigned long addr, unsigned long max,
+		    struct phyr_pt_run *runs, unsigned int nr);
 
 /* pfnmap.c */
 long phyr_pfnmap_span(struct mm_struct *mm, unsigned long addr, unsigned long max,
@@ -58,7 +58,7 @@ struct phyr_pfnmap {
 long phyr_pfnmap_run(struct mm_struct *mm, unsigned long addr, unsigned long max,
 		     unsigned int gup_flags, struct phyr_pfnmap *map);
 
-/* watch.c */
+/* revoke.c */
 
 /**
  * enum phyr_caching - how the processor caches a mapping

@@ -4,7 +4,7 @@
  *
  * There is no reference to take on such memory, so nothing here pins: it says
  * where a mapping leads.  A caller that keeps the answer has to watch the mapping, see
- * watch.c.  The caller of the pin decides whether such memory may be pinned at all.
+ * revoke.c.  The caller of the pin decides whether such memory may be pinned at all.
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
@@ -62,7 +62,7 @@ static unsigned long next_pfn(unsigned long pfn)
  * pages into VM_PFNMAP areas.  Their life is the driver's business and there is no
  * way to prolong it.
  */
-static unsigned long pageless(unsigned long pfn, unsigned long nr)
+static unsigned long pfns_without_page(unsigned long pfn, unsigned long nr)
 {
 	unsigned long end = pfn + nr, at = pfn;
 
@@ -76,22 +76,22 @@ static long pfnmap_look(struct vm_area_struct *vma, unsigned long addr,
 			unsigned long max, bool write, struct phyr_pfnmap *map)
 {
 	struct follow_pfnmap_args args = { .vma = vma, .address = addr };
-	struct phyr_leaf_run run;
+	struct phyr_pt_run run;
 	long nr;
 
 	if (follow_pfnmap_start(&args))
 		return -EFAULT;
 	if (write && !args.writable) {
 		nr = -EFAULT;
-	} else if (!pageless(args.pfn, 1)) {
+	} else if (!pfns_without_page(args.pfn, 1)) {
 		nr = -EOPNOTSUPP;
 	} else {
 		map->pfn = args.pfn;
 		map->prot = args.pgprot;
-		phyr_leaf_runs(vma->vm_mm, addr, max, &run, 1);
+		phyr_pt_runs(vma->vm_mm, addr, max, &run, 1);
 		nr = 1;
 		if (run.nr && run.pfn == args.pfn)
-			nr = pageless(run.pfn, run.nr);
+			nr = pfns_without_page(run.pfn, run.nr);
 	}
 	follow_pfnmap_end(&args);
 	return nr;
@@ -114,7 +114,7 @@ static struct vm_area_struct *pfnmap_vma(struct mm_struct *mm, unsigned long add
  * revocation has to wait for such locks.  Their memory is had as a dma-buf, and a
  * dma-buf by its descriptor, which goes for regions of phyr too.
  */
-static bool owner_moves_it(const struct vm_area_struct *vma)
+static bool is_gpu_or_dmabuf(const struct vm_area_struct *vma)
 {
 	const struct inode *inode;
 
@@ -137,7 +137,7 @@ static struct vm_area_struct *pfnmap_allowed(struct mm_struct *mm, unsigned long
 		return ERR_PTR(-EFAULT);
 	if (!(gup_flags & PHYR_FOLL_PFNMAP))
 		return ERR_PTR(-EPERM);
-	return owner_moves_it(vma) ? ERR_PTR(-EOPNOTSUPP) : vma;
+	return is_gpu_or_dmabuf(vma) ? ERR_PTR(-EOPNOTSUPP) : vma;
 }
 
 /**

@@ -21,7 +21,7 @@
  * it can be let go by unpin_user_page_range_dirty_lock().
  *
  * Memory without a struct page is told apart by GUP's refusal, see pfnmap.c; a
- * list of it is held by watching the mapping, see watch.c.
+ * list of it is held by watching the mapping, see revoke.c.
  */
 #include <linux/export.h>
 #include <linux/highmem.h>
@@ -55,7 +55,7 @@
 #define PIN_REFS_MAX	(INT_MAX / 2)
 
 /* Where the phyrs go: a list, or an array of @max. */
-struct pin_sink {
+struct pin_out {
 	struct phyr_list *list;
 	struct phyr *phyrs;
 	unsigned int nr;
@@ -80,7 +80,7 @@ struct pinner {
 	unsigned int batch;		/* pages to ask for at once: more each time */
 	unsigned int leaves;		/* the same for large leaves */
 	struct page *few[PIN_FEW];
-	struct pin_sink sink;
+	struct pin_out sink;
 };
 
 static enum phyr_kind page_kind(const struct page *page)
@@ -103,12 +103,12 @@ static enum phyr_kind page_kind(const struct page *page)
 enum phyr_kind phyr_kind_of(phys_addr_t addr)
 {
 	if (!pfn_valid(PHYS_PFN(addr)))
-		return PHYR_MMIO;
+		return PHYR_PFNMAP;
 	return page_kind(pfn_to_page(PHYS_PFN(addr)));
 }
 EXPORT_SYMBOL_GPL(phyr_kind_of);
 
-static void array_add(struct pin_sink *sink, const struct phyr *phyr, enum phyr_kind kind)
+static void array_add(struct pin_out *sink, const struct phyr *phyr, enum phyr_kind kind)
 {
 	struct phyr *last = &sink->phyrs[sink->nr];
 
@@ -122,7 +122,7 @@ static void array_add(struct pin_sink *sink, const struct phyr *phyr, enum phyr_
 }
 
 /* The caller has made sure that an array has room. */
-static int sink_add(struct pin_sink *sink, const struct phyr *phyrs, unsigned int nr,
+static int sink_add(struct pin_out *sink, const struct phyr *phyrs, unsigned int nr,
 		    enum phyr_kind kind)
 {
 	if (sink->list)
@@ -138,7 +138,7 @@ static unsigned long pages_left(const struct pinner *p)
 }
 
 /* Phyrs that the sink still has room for. */
-static unsigned int sink_room(const struct pin_sink *sink)
+static unsigned int sink_room(const struct pin_out *sink)
 {
 	return sink->list ? UINT_MAX : sink->max - sink->nr;
 }
@@ -197,17 +197,17 @@ static bool vma_keeps_tables(const struct vm_area_struct *vma)
 }
 
 /*
- * Fills in @runs as phyr_leaf_runs() does, as far as they are in the mapping at @addr
+ * Fills in @runs as phyr_pt_runs() does, as far as they are in the mapping at @addr
  * if this is another process.
  */
 static void pinner_runs(struct pinner *p, unsigned long addr, unsigned long max,
-			struct phyr_leaf_run *runs, unsigned int nr)
+			struct phyr_pt_run *runs, unsigned int nr)
 {
 	const struct vm_area_struct *vma;
 	unsigned long pages;
 
 	if (p->mm == current->mm) {
-		phyr_leaf_runs(p->mm, addr, max, runs, nr);
+		phyr_pt_runs(p->mm, addr, max, runs, nr);
 		return;
 	}
 	memset(runs, 0, nr * sizeof(*runs));
@@ -216,7 +216,7 @@ static void pinner_runs(struct pinner *p, unsigned long addr, unsigned long max,
 		return;
 	pages = (vma->vm_end - addr) / PAGE_SIZE;
 	max = min(max, pages);
-	phyr_leaf_runs(p->mm, addr, max, runs, min(nr, pages / max));
+	phyr_pt_runs(p->mm, addr, max, runs, min(nr, pages / max));
 }
 
 /* Adds a pin for each further one of @nr pages of a folio that holds one. */
@@ -233,7 +233,7 @@ static int pin_more(struct folio *folio, unsigned long nr)
  * A read-only entry may map a page that GUP would have unshared first.  A huge
  * entry is one page for that, which GUP has seen; ordinary ones are one each.
  */
-static bool run_doubtful(const struct phyr_leaf_run *run)
+static bool run_doubtful(const struct phyr_pt_run *run)
 {
 	return !run->writable && !run->size;
 }
@@ -268,7 +268,7 @@ static bool is_private(const struct vm_area_struct *vma)
 static unsigned long mapping_run(struct pinner *p, const struct page *page, unsigned long max)
 {
 	unsigned long addr = p->addr & PAGE_MASK;
-	struct phyr_leaf_run run = { .nr = 0 };
+	struct phyr_pt_run run = { .nr = 0 };
 	const struct vm_area_struct *vma;
 
 	if (pinner_lock(p))
@@ -276,7 +276,7 @@ static unsigned long mapping_run(struct pinner *p, const struct page *page, unsi
 	vma = vma_lookup(p->mm, addr);
 	if (vma && vma->vm_flags & VM_READ && vma_keeps_tables(vma) &&
 	    !(p->flags & FOLL_LONGTERM && is_private(vma)))
-		phyr_leaf_runs(p->mm, addr, min(max, (vma->vm_end - addr) / PAGE_SIZE), &run, 1);
+		phyr_pt_runs(p->mm, addr, min(max, (vma->vm_end - addr) / PAGE_SIZE), &run, 1);
 	return run.nr && run.pfn == page_to_pfn(page) ? run.nr : 1;
 }
 
@@ -288,7 +288,7 @@ static unsigned long leaf_pages(struct pinner *p, struct folio *folio, struct pa
 {
 	unsigned long idx = folio_page_idx(folio, page);
 	unsigned long max = min(folio_nr_pages(folio) - idx, pages_left(p));
-	struct phyr_leaf_run run;
+	struct phyr_pt_run run;
 
 	pinner_runs(p, p->addr & PAGE_MASK, max, &run, 1);
 	if (!run.nr || run.pfn != page_to_pfn(page))
@@ -335,7 +335,7 @@ static int pin_leaf(struct pinner *p)
 }
 
 /* Is @run all of a leaf of @nr pages in the folio of its pinned page number @at? */
-static bool run_whole(const struct pinner *p, const struct phyr_leaf_run *run,
+static bool run_whole(const struct pinner *p, const struct phyr_pt_run *run,
 		      struct page *page, unsigned long at, unsigned long nr)
 {
 	struct folio *folio = page_folio(page);
@@ -373,7 +373,7 @@ static void unpin_few(struct page **pages, unsigned int nr)
  * Pins one page of each leaf, with one question to GUP for two of them: about the
  * last page of the first and the first page of the second.  Returns how many.
  */
-static unsigned int leaves_ask(struct pinner *p, unsigned int max)
+static unsigned int leaves_gup(struct pinner *p, unsigned int max)
 {
 	unsigned long addr = p->addr + p->stride - PAGE_SIZE;
 	unsigned int nr;
@@ -394,7 +394,7 @@ static unsigned int leaves_ask(struct pinner *p, unsigned int max)
  * Adds pins to those of @max leaves that are whole, as far as all of them are, and
  * are of one kind.  Returns how many; *@ret is an error if that is why it stopped.
  */
-static unsigned int leaves_add(struct pinner *p, const struct phyr_leaf_run *runs,
+static unsigned int leaves_grab(struct pinner *p, const struct phyr_pt_run *runs,
 			       unsigned int max, struct phyr *phyrs, int *ret)
 {
 	unsigned long nr = p->stride / PAGE_SIZE;
@@ -418,7 +418,7 @@ static unsigned int leaves_add(struct pinner *p, const struct phyr_leaf_run *run
 }
 
 /* Takes note of @nr leaves; if there is no memory for that, lets go of them. */
-static int leaves_note(struct pinner *p, const struct phyr *phyrs, unsigned int nr)
+static int leaves_append(struct pinner *p, const struct phyr *phyrs, unsigned int nr)
 {
 	unsigned long pages = p->stride / PAGE_SIZE;
 	int ret = sink_add(&p->sink, phyrs, nr, page_kind(p->pages[0]));
@@ -439,19 +439,19 @@ static int leaves_note(struct pinner *p, const struct phyr *phyrs, unsigned int 
  */
 static int pin_leaves(struct pinner *p, unsigned int max)
 {
-	struct phyr_leaf_run runs[PIN_FEW] __uninitialized;
+	struct phyr_pt_run runs[PIN_FEW] __uninitialized;
 	struct phyr phyrs[PIN_FEW] __uninitialized;
-	unsigned int asked = leaves_ask(p, max), nr = 0;
+	unsigned int asked = leaves_gup(p, max), nr = 0;
 	int ret = 0, err;
 
 	if (asked) {
 		pinner_runs(p, p->addr, p->stride / PAGE_SIZE, runs, asked);
 		pinner_unlock(p);
-		nr = leaves_add(p, runs, asked, phyrs, &ret);
+		nr = leaves_grab(p, runs, asked, phyrs, &ret);
 		unpin_few(p->pages + nr, asked - nr);
 	}
 	if (nr) {
-		err = leaves_note(p, phyrs, nr);
+		err = leaves_append(p, phyrs, nr);
 		if (err)
 			return err;
 	}
@@ -664,7 +664,7 @@ static int pin_pfnmap(struct pinner *p)
 		phyr_watch_note(p->sink.list, PFN_PHYS(map.pfn), nr * PAGE_SIZE, map.prot);
 	else if (phyr_p2p_removed(PFN_PHYS(map.pfn), PFN_PHYS(map.pfn + nr) - 1))
 		return -ENODEV;
-	return pin_note(p, map.pfn, nr, PHYR_MMIO);
+	return pin_note(p, map.pfn, nr, PHYR_PFNMAP);
 }
 
 static void pages_free(struct pinner *p)
@@ -757,7 +757,7 @@ static void unpin_list_from(struct phyr_list *list, u64 offset, bool make_dirty)
 
 	nr = phyr_iter_begin(&it, list, offset, ~0ULL, phyrs, UNPIN_FEW);
 	for (; nr; nr = phyr_iter_fill(&it, phyrs, UNPIN_FEW))
-		if (it.kind != PHYR_MMIO)
+		if (it.kind != PHYR_PFNMAP)
 			unpin_some(phyrs, nr, make_dirty);
 	if (list->watch)
 		phyr_watch_cut(list, offset);
@@ -868,7 +868,7 @@ EXPORT_SYMBOL_GPL(pin_user_phyrs_remote);
  * sg_map_phyr_list() and phyr_access_copy().
  *
  * A mapping without struct pages is watched.  When it is taken away, all of the list
- * is revoked: see phyr_list_use().
+ * is revoked: see phyr_list_register_user().
  *
  * Context: process, may sleep; takes mmap_lock for reading.  With PHYR_FOLL_PFNMAP it
  * also takes it for writing, with every i_mmap_rwsem and anon_vma lock of the mm the first
@@ -985,7 +985,7 @@ void unpin_user_phyrs_dirty_lock(const struct phyr *phyrs, unsigned int nr,
 				 bool make_dirty)
 {
 	for (; nr; nr--, phyrs++)
-		if (phyr_kind_of(phyrs->addr) != PHYR_MMIO)
+		if (phyr_kind_of(phyrs->addr) != PHYR_PFNMAP)
 			unpin_some(phyrs, 1, make_dirty);
 }
 EXPORT_SYMBOL_GPL(unpin_user_phyrs_dirty_lock);

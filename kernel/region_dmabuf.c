@@ -61,7 +61,7 @@ static int region_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *atta
 
 	if (!region_whole_pages(region))
 		return -EINVAL;
-	if (!(phyr_list_kinds(&region->list) & BIT(PHYR_MMIO)))
+	if (!(phyr_list_kinds(&region->list) & BIT(PHYR_PFNMAP)))
 		return 0;
 	if (!attach->peer2peer || !attach->importer_ops->invalidate_mappings)
 		return -EOPNOTSUPP;
@@ -75,18 +75,18 @@ static int region_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *atta
  *
  * There an importer that cannot be told is known only by its pins, so these are counted.
  */
-static int region_hold(struct dma_buf_attachment *attach)
+static int region_pin(struct dma_buf_attachment *attach)
 {
 	struct phyr_region *region = attach->dmabuf->priv;
 	unsigned long pins = (unsigned long)attach->priv;
 
-	if (phyr_list_kinds(&region->list) & BIT(PHYR_MMIO) && pins >= DMA_BUF_PINS_REVOCABLE)
+	if (phyr_list_kinds(&region->list) & BIT(PHYR_PFNMAP) && pins >= DMA_BUF_PINS_REVOCABLE)
 		return -EOPNOTSUPP;
 	attach->priv = (void *)(pins + 1);
 	return 0;
 }
 
-static void region_unhold(struct dma_buf_attachment *attach)
+static void region_unpin(struct dma_buf_attachment *attach)
 {
 	attach->priv = (void *)((unsigned long)attach->priv - 1);
 }
@@ -96,7 +96,7 @@ static void map_stopped(struct phyr_user *user)
 {
 }
 
-static struct sg_table *region_map(struct dma_buf_attachment *attach,
+static struct sg_table *region_map_dma_buf(struct dma_buf_attachment *attach,
 				   enum dma_data_direction dir)
 {
 	struct phyr_region *region = attach->dmabuf->priv;
@@ -131,7 +131,7 @@ free:
 	return ERR_PTR(ret);
 }
 
-static void region_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
+static void region_unmap_dma_buf(struct dma_buf_attachment *attach, struct sg_table *sgt,
 			 enum dma_data_direction dir)
 {
 	struct phyr_region *region = attach->dmabuf->priv;
@@ -205,9 +205,9 @@ static vm_fault_t region_insert(const struct phyr_region *region, struct vm_faul
 	if (!phyr_list_find(&region->list, offset, &phyr, &kind))
 		return VM_FAULT_SIGBUS;
 	/* a driver may have given the memory pages since it was pinned */
-	if (kind == PHYR_MMIO && pfn_valid(PHYS_PFN(phyr.addr)))
+	if (kind == PHYR_PFNMAP && pfn_valid(PHYS_PFN(phyr.addr)))
 		return VM_FAULT_SIGBUS;
-	if (kind == PHYR_MMIO)
+	if (kind == PHYR_PFNMAP)
 		prot = region_prot(region, offset, prot);
 	else if (vma->vm_flags & VM_MIXEDMAP)
 		return vmf_insert_mixed(vma, vmf->address, PHYS_PFN(phyr.addr));
@@ -403,7 +403,7 @@ static void region_release(struct dma_buf *dmabuf)
 {
 	struct phyr_region *region = dmabuf->priv;
 
-	phyr_list_unuse(&region->list, &region->user);
+	phyr_list_unregister_user(&region->list, &region->user);
 	region_withdraw(region);
 	phyr_region_free(region);
 }
@@ -411,10 +411,10 @@ static void region_release(struct dma_buf *dmabuf)
 /* Every region's file is released by region_release(): that identifies it. */
 #define REGION_OPS					\
 	.attach = region_attach,			\
-	.pin = region_hold,				\
-	.unpin = region_unhold,				\
-	.map_dma_buf = region_map,			\
-	.unmap_dma_buf = region_unmap,			\
+	.pin = region_pin,				\
+	.unpin = region_unpin,				\
+	.map_dma_buf = region_map_dma_buf,			\
+	.unmap_dma_buf = region_unmap_dma_buf,			\
 	.release = region_release,			\
 	.begin_cpu_access = region_begin_cpu_access,	\
 	.end_cpu_access = region_end_cpu_access,	\
@@ -436,7 +436,7 @@ static const struct dma_buf_ops region_ops_vmap = {
  */
 static const struct dma_buf_ops *region_pick_ops(const struct phyr_region *region)
 {
-	if (!region->write || phyr_list_kinds(&region->list) & BIT(PHYR_MMIO))
+	if (!region->write || phyr_list_kinds(&region->list) & BIT(PHYR_PFNMAP))
 		return &region_ops;
 	return &region_ops_vmap;
 }
@@ -472,7 +472,7 @@ struct dma_buf *phyr_region_export(struct phyr_region *region)
 	region->dmabuf = dmabuf;
 	region_publish(region);
 	region->user.revoke = region_revoke;
-	if (phyr_list_use(&region->list, &region->user)) {
+	if (phyr_list_register_user(&region->list, &region->user)) {
 		dma_buf_put(dmabuf);
 		return ERR_PTR(-EFAULT);
 	}

@@ -64,7 +64,7 @@ PHYR_EXPORT const char *phyr_kind_name(unsigned int kind)
 		return "pmem";
 	case PHYR_KIND_P2P:
 		return "p2p";
-	case PHYR_KIND_MMIO:
+	case PHYR_KIND_PFNMAP:
 		return "mmio";
 	default:
 		return "unknown";

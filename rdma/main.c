@@ -91,7 +91,7 @@ static struct part parts[] = {
 };
 
 /* It may come while this module does: then both say so. */
-static int part_came(struct part *part)
+static int part_hook(struct part *part)
 {
 	int ret = 0;
 
@@ -104,7 +104,7 @@ static int part_came(struct part *part)
 	return ret;
 }
 
-static void part_went(struct part *part)
+static void part_unhook(struct part *part)
 {
 	mutex_lock(&parts_lock);
 	if (part->hooked)
@@ -122,7 +122,7 @@ static int parts_hook(void)
 	for (i = 0; i < ARRAY_SIZE(parts); i++) {
 		if (!hook_lookup(parts[i].module, parts[i].symbol))
 			continue;
-		ret = part_came(&parts[i]);
+		ret = part_hook(&parts[i]);
 		if (ret)
 			return ret;
 	}
@@ -134,7 +134,7 @@ static void parts_unhook(void)
 	unsigned int i = ARRAY_SIZE(parts);
 
 	while (i--)
-		part_went(&parts[i]);
+		part_unhook(&parts[i]);
 }
 
 static int module_event(struct notifier_block *nb, unsigned long event, void *data)
@@ -145,10 +145,10 @@ static int module_event(struct notifier_block *nb, unsigned long event, void *da
 	for (i = 0; i < ARRAY_SIZE(parts); i++) {
 		if (strcmp(mod->name, parts[i].module))
 			continue;
-		if (event == MODULE_STATE_COMING && part_came(&parts[i]))
+		if (event == MODULE_STATE_COMING && part_hook(&parts[i]))
 			pr_warn("phyr_rdma: failed to hook %s, left unmodified\n", mod->name);
 		if (event == MODULE_STATE_GOING)
-			part_went(&parts[i]);
+			part_unhook(&parts[i]);
 		return NOTIFY_OK;
 	}
 	return NOTIFY_DONE;

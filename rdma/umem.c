@@ -77,7 +77,7 @@ HOOK(UMEM_MODULE, ib_umem_copy_from, .test = copy_from_test);
 /* An ib_umem that leads here in the field for appending, which is over, is ours. */
 static struct scatterlist umem_mark;
 static atomic_long_t umem_live;
-static bool umem_begun;
+static bool umem_enabled;
 
 /**
  * phyr_umem_of - the phyrs of an ib_umem
@@ -108,7 +108,7 @@ unsigned long phyr_umem_live(void)
  */
 void phyr_umem_begin(void)
 {
-	WRITE_ONCE(umem_begun, true);
+	WRITE_ONCE(umem_enabled, true);
 }
 
 /**
@@ -121,7 +121,7 @@ void phyr_umem_begin(void)
  */
 bool phyr_umem_get_module(void)
 {
-	return READ_ONCE(umem_begun) && try_module_get(THIS_MODULE);
+	return READ_ONCE(umem_enabled) && try_module_get(THIS_MODULE);
 }
 
 /* The caller's reference to this module is the ib_umem's from now on. */
@@ -453,7 +453,7 @@ static struct ib_umem *umem_get(struct ib_device *device, unsigned long addr, si
 		return ERR_CAST(pu);
 	if (!table_max(device))		/* no page fits into a segment of the device */
 		ret = -EINVAL;
-	else if (phyr_list_kinds(&pu->list) & BIT(PHYR_MMIO))
+	else if (phyr_list_kinds(&pu->list) & BIT(PHYR_PFNMAP))
 		ret = umem_map_pageless(pu, umem_attrs(access));
 	else
 		ret = umem_map_pages(pu, umem_attrs(access));

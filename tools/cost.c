@@ -48,7 +48,7 @@ struct cost_list *cost_list_new(void)
 /* Adds what follows at the next virtual address; 0 or a negative errno. */
 int cost_list_add(struct cost_list *list, uint64_t addr, uint64_t len, bool pageless)
 {
-	return phyr_list_append(&list->list, addr, len, pageless ? PHYR_MMIO : PHYR_RAM,
+	return phyr_list_append(&list->list, addr, len, pageless ? PHYR_PFNMAP : PHYR_RAM,
 				GFP_KERNEL);
 }
 

@@ -47,11 +47,11 @@ void unpin_user_phyr_list(struct phyr_list *list, bool make_dirty);
 
 enum phyr_kind phyr_kind_of(phys_addr_t addr);
 
-/* Memory without a struct page, which may go: kernel/watch.c */
+/* Memory without a struct page, which may go: kernel/revoke.c */
 
 /**
  * struct phyr_user - who has to stop when the memory of a list goes
- * @revoke: called at most once; see phyr_list_use()
+ * @revoke: called at most once; see phyr_list_register_user()
  *
  * To be embedded.
  */
@@ -61,8 +61,8 @@ struct phyr_user {
 	struct list_head entry;
 };
 
-int phyr_list_use(const struct phyr_list *list, struct phyr_user *user);
-void phyr_list_unuse(const struct phyr_list *list, struct phyr_user *user);
+int phyr_list_register_user(const struct phyr_list *list, struct phyr_user *user);
+void phyr_list_unregister_user(const struct phyr_list *list, struct phyr_user *user);
 int phyr_list_enter(const struct phyr_list *list);
 void phyr_list_leave(const struct phyr_list *list, int idx);
 bool phyr_list_revoked(const struct phyr_list *list);

@@ -62,7 +62,7 @@ static_assert(sizeof(struct phyr) ==
  * @PHYR_RAM: system memory with a struct page
  * @PHYR_PMEM: DAX memory (devdax, fsdax): a struct page in ZONE_DEVICE
  * @PHYR_P2P: PCI memory with a struct page from pci_p2pdma
- * @PHYR_MMIO: memory without a struct page: a BAR, hidden memory
+ * @PHYR_PFNMAP: memory without a struct page: a BAR, hidden memory
  * @PHYR_NR_KINDS: how many kinds there are
  *
  * Ranges of different kinds are never merged, even where they touch.
@@ -71,7 +71,7 @@ enum phyr_kind {
 	PHYR_RAM,
 	PHYR_PMEM,
 	PHYR_P2P,
-	PHYR_MMIO,
+	PHYR_PFNMAP,
 	PHYR_NR_KINDS
 };
 
@@ -98,7 +98,7 @@ struct phyr_list {
 	u8 kinds;
 	bool sealed;
 	bool read_only;
-	struct phyr_watch *watch;	/* what holds page-less memory: kernel/watch.c */
+	struct phyr_watch *watch;	/* what holds page-less memory: kernel/revoke.c */
 	u64 first_leaf[16];
 };
 

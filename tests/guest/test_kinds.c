@@ -146,14 +146,14 @@ static void check_kinds(const struct phyr_range *ranges, size_t nr)
 	for (size_t i = 0; i < nr; i++)
 		bytes[ranges[i].kind] += ranges[i].len;
 	if (!strcmp(name, "mixed")) {
-		want[PHYR_KIND_MMIO] = 4 * MIB;
+		want[PHYR_KIND_PFNMAP] = 4 * MIB;
 		want[PHYR_KIND_PMEM] = 4 * MIB;
 	} else if (!strcmp(name, "PCI BAR") || !strcmp(name, "hidden RAM")) {
-		want[PHYR_KIND_MMIO] = mem.len;
+		want[PHYR_KIND_PFNMAP] = mem.len;
 	} else if (strstr(name, "pmem")) {
 		want[PHYR_KIND_PMEM] = mem.len;
 	}
-	want[PHYR_KIND_RAM] = mem.len - want[PHYR_KIND_MMIO] - want[PHYR_KIND_PMEM];
+	want[PHYR_KIND_RAM] = mem.len - want[PHYR_KIND_PFNMAP] - want[PHYR_KIND_PMEM];
 	assert_memory_equal(bytes, want, sizeof(want));
 }
 

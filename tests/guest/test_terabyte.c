@@ -96,13 +96,13 @@ static void check_one_phyr(int region, size_t offset, size_t n)
 	assert_int_equal(query.phyrs, 1);
 	assert_int_equal(query.bytes, n);
 	assert_int_equal(query.largest, n);
-	assert_int_equal(query.kinds, 1 << PHYR_KIND_MMIO);
-	assert_int_equal(query.kind_bytes[PHYR_KIND_MMIO], n);
+	assert_int_equal(query.kinds, 1 << PHYR_KIND_PFNMAP);
+	assert_int_equal(query.kind_bytes[PHYR_KIND_PFNMAP], n);
 	assert_true(query.metadata_bytes <= HEAD);
 	assert_int_equal(phyr_ranges(dev, region, 0, range, 2), 1);
 	assert_int_equal(range[0].addr, vfio_bar_start() + offset);
 	assert_int_equal(range[0].len, n);
-	assert_int_equal(range[0].kind, PHYR_KIND_MMIO);
+	assert_int_equal(range[0].kind, PHYR_KIND_PFNMAP);
 }
 
 static void test_one_phyr(void **state)

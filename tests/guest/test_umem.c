@@ -187,7 +187,7 @@ static void expect_entries(const void *addr, size_t len, bool read_only, uint64_
 			uint64_t n = (ranges[i].len + max - 1) / max;
 
 			*entries += n;
-			if (ranges[i].kind == PHYR_KIND_MMIO)
+			if (ranges[i].kind == PHYR_KIND_PFNMAP)
 				*pageless += n;
 			done += ranges[i].len;
 		}

@@ -217,13 +217,13 @@ static void test_devdax(void **state)
 static void test_hidden(void **state)
 {
 	(void)state;
-	guest_in("hidden RAM", 128 * MIB, PHYR_KIND_MMIO);
+	guest_in("hidden RAM", 128 * MIB, PHYR_KIND_PFNMAP);
 }
 
 static void test_bar(void **state)
 {
 	(void)state;
-	guest_in("PCI BAR", 64 * MIB, PHYR_KIND_MMIO);
+	guest_in("PCI BAR", 64 * MIB, PHYR_KIND_PFNMAP);
 }
 
 /* A guest_memfd, mapped. */

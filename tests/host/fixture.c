@@ -99,7 +99,7 @@ struct range alternating_kinds(unsigned int i)
 
 struct range odd_bytes(unsigned int i)
 {
-	return range(scatter(i) << 6 | 3, 1 + i % 7, PHYR_MMIO);
+	return range(scatter(i) << 6 | 3, 1 + i % 7, PHYR_PFNMAP);
 }
 
 static struct range huge_pages(unsigned int i)

@@ -153,17 +153,17 @@ static void test_top_of_address_space(void **state)
 
 	(void)state;
 	pair_init(&p);
-	assert_int_equal(append(&p.list, top, 2, PHYR_MMIO), -EOVERFLOW);
-	assert_int_equal(append(&p.list, top - 4 * KiB + 2, 4 * KiB, PHYR_MMIO), -EOVERFLOW);
+	assert_int_equal(append(&p.list, top, 2, PHYR_PFNMAP), -EOVERFLOW);
+	assert_int_equal(append(&p.list, top - 4 * KiB + 2, 4 * KiB, PHYR_PFNMAP), -EOVERFLOW);
 	if (sizeof(size_t) == sizeof(phys_addr_t))
-		assert_int_equal(append(&p.list, 2, SIZE_MAX, PHYR_MMIO), -EOVERFLOW);
+		assert_int_equal(append(&p.list, 2, SIZE_MAX, PHYR_PFNMAP), -EOVERFLOW);
 	pair_check(&p);
 
-	pair_append(&p, range(top, 1, PHYR_MMIO));
-	pair_append(&p, range(top - 4 * KiB + 1, 4 * KiB, PHYR_MMIO));
-	pair_append(&p, range(top - 8 * KiB + 1, 4 * KiB, PHYR_MMIO));
-	pair_append(&p, range(top - 4 * KiB + 1, 4 * KiB - 1, PHYR_MMIO));
-	pair_append(&p, range(top, 1, PHYR_MMIO));
+	pair_append(&p, range(top, 1, PHYR_PFNMAP));
+	pair_append(&p, range(top - 4 * KiB + 1, 4 * KiB, PHYR_PFNMAP));
+	pair_append(&p, range(top - 8 * KiB + 1, 4 * KiB, PHYR_PFNMAP));
+	pair_append(&p, range(top - 4 * KiB + 1, 4 * KiB - 1, PHYR_PFNMAP));
+	pair_append(&p, range(top, 1, PHYR_PFNMAP));
 	assert_int_equal(phyr_list_nr(&p.list), 3);
 	pair_check(&p);
 	pair_free(&p);
@@ -361,7 +361,7 @@ static void test_length_of_a_list(void **state)
 	pair_append(&p, range(0, 1, PHYR_RAM));
 	assert_int_equal(phyr_list_len(&p.list), ~0ULL);
 	assert_int_equal(append(&p.list, 1, 1, PHYR_RAM), -EOVERFLOW);
-	assert_int_equal(append(&p.list, 0, 4 * KiB, PHYR_MMIO), -EOVERFLOW);
+	assert_int_equal(append(&p.list, 0, 4 * KiB, PHYR_PFNMAP), -EOVERFLOW);
 	pair_check(&p);
 	assert_true(model_find_matches(&p.model, &p.list, ~0ULL - 1));
 	assert_true(model_find_matches(&p.model, &p.list, ~0ULL));
@@ -376,7 +376,7 @@ static void test_a_terabyte(void **state)
 
 	(void)state;
 	pair_init(&p);
-	pair_append(&p, range(TiB, TiB, PHYR_MMIO));
+	pair_append(&p, range(TiB, TiB, PHYR_PFNMAP));
 	assert_int_equal(phyr_list_bytes(&p.list), 0);
 	assert_true(model_find_matches(&p.model, &p.list, 5 * GiB + 1));
 	for (i = 0; i < 1024; i++)

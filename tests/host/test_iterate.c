@@ -152,7 +152,7 @@ static void test_find_uneven(void **state)
 		pair_append(&p, range(0, 100 * MiB, PHYR_RAM));
 		pair_fill(&p, scattered_pages, 1, n);
 		pair_append(&p, range(GiB, 200 * MiB, PHYR_RAM));
-		pair_append(&p, range(0, 1, PHYR_MMIO));
+		pair_append(&p, range(0, 1, PHYR_PFNMAP));
 		check_find_all(&p.list);
 		pair_free(&p);
 	}

@@ -199,7 +199,7 @@ static void test_alternating_kinds(void **state)
 
 static struct range above_52_bits(unsigned int i)
 {
-	return range(PHYS_MAX - (2ULL * i + 1) * 4 * KiB + 1, 4 * KiB, PHYR_MMIO);
+	return range(PHYS_MAX - (2ULL * i + 1) * 4 * KiB + 1, 4 * KiB, PHYR_PFNMAP);
 }
 
 /* What cannot be packed costs what a struct phyr does, and little more. */

@@ -251,8 +251,8 @@ static void test_top_of_address_space(void **state)
 
 	(void)state;
 	pair_init(&p);
-	pair_append(&p, range(PHYS_MAX - 3 * MiB + 1, 3 * MiB, PHYR_MMIO));
-	pair_append(&p, range(0, 3 * MiB, PHYR_MMIO));
+	pair_append(&p, range(PHYS_MAX - 3 * MiB + 1, 3 * MiB, PHYR_PFNMAP));
+	pair_append(&p, range(0, 3 * MiB, PHYR_PFNMAP));
 	for (align = 1; align <= MiB; align *= 2) {
 		check_segs(&p, ~0ULL, NO_BOUNDARY, align);
 		check_segs(&p, ~0ULL, 2 * MiB - 1, align);

@@ -20,9 +20,11 @@ enum {
 	PHYR_KIND_RAM = 0,	/* system memory */
 	PHYR_KIND_PMEM = 1,	/* DAX: devdax, fsdax */
 	PHYR_KIND_P2P = 2,	/* PCI memory with a struct page */
-	PHYR_KIND_MMIO = 3,	/* memory without a struct page */
+	PHYR_KIND_PFNMAP = 3,	/* memory without a struct page */
 	PHYR_KIND_MAX = 8	/* room in kind_bytes[] */
 };
+
+#define PHYR_KIND_MMIO	PHYR_KIND_PFNMAP	/* its name in 0.1; to be removed in 0.3 */
 
 #define PHYR_INFO_RESTRICTED	(1u << 0)	/* the totals are not shown to this caller */
 

@@ -407,7 +407,7 @@ static void check_ranges(struct thread *t, int fd, const struct phyr_query *q, u
 			must_be(r->len && r->len <= q->largest && !r->reserved);
 			must_be(q->kinds & 1u << r->kind);
 			must_be(!nr || last.addr + last.len != r->addr || last.kind != r->kind ||
-				last.kind == PHYR_KIND_MMIO || nr == 1);
+				last.kind == PHYR_KIND_PFNMAP || nr == 1);
 			last = *r;
 			done += r->len;
 			nr++;
@@ -449,7 +449,7 @@ static void check_region(struct thread *t, const struct phyr_pin *pin, uint64_t 
 	if (t->nobody) {
 		must_be(!pin->pin_ns);
 		must_be(phyr_ranges(dev, pin->fd, 0, t->ranges, 1) == -EPERM);
-		must_be(!(q.kinds & 1u << PHYR_KIND_MMIO));
+		must_be(!(q.kinds & 1u << PHYR_KIND_PFNMAP));
 		must_be(!alone || (uint64_t)pinned() * 1024 <= memlock);
 		return;
 	}
@@ -519,7 +519,7 @@ static void check_import(const struct thread *t, const struct phyr_import *impor
 	must_be(!phyr_query(dev, import->fd, &q));
 	must_be(lseek(import->fd, 0, SEEK_END) == (off_t)q.bytes);
 	must_be(!(import->flags & PHYR_PIN_WRITE) == !(q.flags & PHYR_QUERY_WRITE));
-	must_be(!(q.kinds & 1u << PHYR_KIND_MMIO));
+	must_be(!(q.kinds & 1u << PHYR_KIND_PFNMAP));
 	check_sums(t, &q);
 	if (import->len)
 		must_be(q.bytes == import->len);

@@ -23,10 +23,10 @@ static int append(struct phyr_list *list, u32 from, u32 nr)
 	u32 i;
 
 	if (nr == 1)
-		return phyr_list_append(list, addr_of(from), PAGE_SIZE, PHYR_MMIO, GFP_KERNEL);
+		return phyr_list_append(list, addr_of(from), PAGE_SIZE, PHYR_PFNMAP, GFP_KERNEL);
 	for (i = 0; i < nr; i++)
 		phyrs[i] = (struct phyr) { .addr = addr_of(from + i), .len = PAGE_SIZE };
-	return phyr_list_append_many(list, phyrs, nr, PHYR_MMIO, GFP_KERNEL);
+	return phyr_list_append_many(list, phyrs, nr, PHYR_PFNMAP, GFP_KERNEL);
 }
 
 /* Is @list what was appended, and not a byte more? */

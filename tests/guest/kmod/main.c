@@ -195,7 +195,7 @@ static long pt_copy(struct pt_file *pt, void __user *arg)
 	if (copy_from_user(&copy, arg, sizeof(copy)))
 		return -EFAULT;
 	phyr_list_for_each_slice(&pt->list, copy.offset, copy.len, it, phyr) {
-		if (it.kind == PHYR_MMIO)
+		if (it.kind == PHYR_PFNMAP)
 			return -EOPNOTSUPP;
 		ret = phyr_copy(&phyr, u64_to_user_ptr(copy.buf) + done,
 				copy.flags & PT_WRITE);

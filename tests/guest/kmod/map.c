@@ -123,9 +123,9 @@ static int check_cpu(const struct mapping *m)
 			return __LINE__;
 		if (s->length > dma_get_max_seg_size(m->dev))
 			return __LINE__;
-		if (kind == PHYR_MMIO && sg_page(s))
+		if (kind == PHYR_PFNMAP && sg_page(s))
 			return __LINE__;
-		if (kind != PHYR_MMIO && sg_phys(s) != phyr.addr)
+		if (kind != PHYR_PFNMAP && sg_phys(s) != phyr.addr)
 			return __LINE__;
 		if (s->offset != offset_in_page(phyr.addr))
 			return __LINE__;

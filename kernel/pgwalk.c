@@ -2,7 +2,7 @@
 /*
  * What one entry of a page table maps, and how far.
  *
- * A huge page is one entry (a "leaf") above the lowest level; a large folio
+ * A huge page is one entry above the lowest level; a large folio
  * that is mapped by ordinary entries is a run of equal ones.  Nothing is
  * pinned or locked here, so what this says may be old when the caller reads
  * it: it has to hold a pin on the memory first, and ask afterwards.
@@ -13,16 +13,16 @@
 #include "compat.h"
 #include "internal.h"
 
-/* The part of a leaf of @size bytes at @pfn that lies from @addr on. */
-static void leaf_set(struct phyr_leaf_run *leaf, unsigned long pfn, unsigned long size,
+/* The part of an entry of @size bytes at @pfn that lies from @addr on. */
+static void run_set(struct phyr_pt_run *run, unsigned long pfn, unsigned long size,
 		     unsigned long addr, bool writable)
 {
 	unsigned long skip = (addr & (size - 1)) >> PAGE_SHIFT;
 
-	leaf->pfn = pfn + skip;
-	leaf->nr = (size >> PAGE_SHIFT) - skip;
-	leaf->writable = writable;
-	leaf->size = size;
+	run->pfn = pfn + skip;
+	run->nr = (size >> PAGE_SHIFT) - skip;
+	run->writable = writable;
+	run->size = size;
 }
 
 /* Two entries map alike if they differ in nothing but where they lead and use. */
@@ -31,7 +31,7 @@ static pte_t pte_plain(pte_t pte)
 	return pte_mkold(pte_mkclean(pte));
 }
 
-static void pte_walk(pmd_t pmd, unsigned long addr, unsigned long max, struct phyr_leaf_run *leaf)
+static void pte_walk(pmd_t pmd, unsigned long addr, unsigned long max, struct phyr_pt_run *run)
 {
 	unsigned long room = PTRS_PER_PTE - pte_index(addr);
 	pte_t *ptep = pte_offset_kernel(&pmd, addr);
@@ -39,26 +39,26 @@ static void pte_walk(pmd_t pmd, unsigned long addr, unsigned long max, struct ph
 
 	if (!pte_present(pte) || pte_protnone(pte))
 		return;
-	leaf->pfn = pte_pfn(pte);
-	leaf->writable = pte_write(pte);
+	run->pfn = pte_pfn(pte);
+	run->writable = pte_write(pte);
 	expected = pte_plain(pte);
 	max = min(max, room);
-	while (++leaf->nr < max) {
+	while (++run->nr < max) {
 		expected = pte_next_pfn(expected);
 		if (!pte_same(pte_plain(ptep_get_lockless(++ptep)), expected))
 			break;
 	}
 }
 
-/* An entry of the third level, which everything in its PUD_SIZE bytes has in common. */
-struct third_level {
+/* The PUD entry that covers an address, for all addresses up to @end. */
+struct pud_walk {
 	pud_t *entry;
 	pud_t pud;
 	unsigned long end;
 };
 
 /* False if there is none. */
-static bool third_find(struct mm_struct *mm, unsigned long addr, struct third_level *third)
+static bool pud_walk_start(struct mm_struct *mm, unsigned long addr, struct pud_walk *walk)
 {
 	pgd_t *pgdp = pgd_offset(mm, addr), pgd = READ_ONCE(*pgdp);
 	p4d_t *p4dp, p4d;
@@ -69,35 +69,35 @@ static bool third_find(struct mm_struct *mm, unsigned long addr, struct third_le
 	p4d = READ_ONCE(*p4dp);
 	if (!p4d_present(p4d) || p4d_leaf(p4d))
 		return false;
-	third->entry = pud_offset_lockless(p4dp, p4d, addr);
-	third->pud = READ_ONCE(*third->entry);
-	third->end = (addr & PUD_MASK) + PUD_SIZE;
-	return pud_present(third->pud);
+	walk->entry = pud_offset_lockless(p4dp, p4d, addr);
+	walk->pud = READ_ONCE(*walk->entry);
+	walk->end = (addr & PUD_MASK) + PUD_SIZE;
+	return pud_present(walk->pud);
 }
 
-static void leaf_walk(struct third_level *third, unsigned long addr, unsigned long max,
-		      struct phyr_leaf_run *leaf)
+static void pmd_walk(struct pud_walk *walk, unsigned long addr, unsigned long max,
+		      struct phyr_pt_run *run)
 {
 	pmd_t *pmdp, pmd;
 
-	if (pud_leaf(third->pud)) {
-		leaf_set(leaf, pud_pfn(third->pud), PUD_SIZE, addr, pud_write(third->pud));
+	if (pud_leaf(walk->pud)) {
+		run_set(run, pud_pfn(walk->pud), PUD_SIZE, addr, pud_write(walk->pud));
 		return;
 	}
-	pmdp = pmd_offset_lockless(third->entry, third->pud, addr);
+	pmdp = pmd_offset_lockless(walk->entry, walk->pud, addr);
 	pmd = pmdp_get_lockless(pmdp);
 	if (!pmd_present(pmd))
 		return;
 	if (pmd_leaf(pmd)) {
 		if (!pmd_protnone(pmd))
-			leaf_set(leaf, pmd_pfn(pmd), PMD_SIZE, addr, pmd_write(pmd));
+			run_set(run, pmd_pfn(pmd), PMD_SIZE, addr, pmd_write(pmd));
 		return;
 	}
-	pte_walk(pmd, addr, max, leaf);
+	pte_walk(pmd, addr, max, run);
 }
 
 /**
- * phyr_leaf_runs - how far page-table leaves, or runs of equal entries, go
+ * phyr_pt_runs - how far page-table entries, or runs of equal ones, go
  * @mm: whose page table
  * @addr: the page to begin at
  * @max: pages to look at for one run, at most; not 0
@@ -124,10 +124,10 @@ static void leaf_walk(struct third_level *third, unsigned long addr, unsigned lo
  * held.  Turns interrupts off for the walk, which reads no more than a page table
  * for each run.
  */
-void phyr_leaf_runs(struct mm_struct *mm, unsigned long addr, unsigned long max,
-		    struct phyr_leaf_run *runs, unsigned int nr)
+void phyr_pt_runs(struct mm_struct *mm, unsigned long addr, unsigned long max,
+		    struct phyr_pt_run *runs, unsigned int nr)
 {
-	struct third_level third = { .end = 0 };
+	struct pud_walk walk = { .end = 0 };
 	unsigned long flags;
 	unsigned int i;
 
@@ -136,9 +136,9 @@ void phyr_leaf_runs(struct mm_struct *mm, unsigned long addr, unsigned long max,
 	memset(runs, 0, nr * sizeof(*runs));
 	local_irq_save(flags);
 	for (i = 0; i < nr; i++, addr += max * PAGE_SIZE) {
-		if (addr >= third.end && !third_find(mm, addr, &third))
+		if (addr >= walk.end && !pud_walk_start(mm, addr, &walk))
 			break;
-		leaf_walk(&third, addr, max, &runs[i]);
+		pmd_walk(&walk, addr, max, &runs[i]);
 		runs[i].nr = min(runs[i].nr, max);
 	}
 	local_irq_restore(flags);

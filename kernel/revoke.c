@@ -5,11 +5,11 @@
  * There is no reference to take on a BAR or on hidden memory.  It belongs to
  * whoever mapped it, and may go at any time: munmap(), exit(), a driver that
  * zaps its mappings, a device that is removed.  So a list of such memory has a
- * watch, with an mmu interval notifier for each stretch of a mapping that it
+ * watch, with an mmu interval notifier for each interval of a mapping that it
  * came from.  When one of them goes, the whole list is revoked, for good,
  * before the notifier returns, and so before the memory can be anybody else's:
  *
- *	1. phyr_list_enter() and phyr_list_use() answer -ENODEV from now on;
+ *	1. phyr_list_enter() and phyr_list_register_user() answer -ENODEV from now on;
  *	2. whoever is between phyr_list_enter() and phyr_list_leave() is waited
  *	   for: the CPU has stopped;
  *	3. each user's revoke() is called, in the order that they came: devices
@@ -19,7 +19,7 @@
  * locks that are held while memory is reclaimed (a dma-buf's reservation), and
  * lockdep forbids those in a notifier, because a notifier may be called by
  * reclaim.  This one cannot: reclaim, migration and KSM know pages only, and no
- * stretch covers anything that has one.
+ * interval covers anything that has one.
  *
  * The idea of revoking is that of VFIO's dma-bufs; see also
  * Documentation/mm/hmm.rst on mirroring an address space.
@@ -45,7 +45,7 @@
 struct phyr_watch {
 	struct kref ref;
 	struct list_head entry;		/* in watches */
-	struct list_head stretches;	/* in the order of the list */
+	struct list_head intervals;	/* in the order of the list */
 	struct mutex lock;		/* of all below */
 	struct list_head users;
 	struct phyr_user *running;	/* its revoke() is being called */
@@ -55,8 +55,8 @@ struct phyr_watch {
 	struct completion done;
 };
 
-/* A stretch of one mapping, of which a list has the memory. */
-struct watch_stretch {
+/* A interval of one mapping, of which a list has the memory. */
+struct phyr_interval {
 	struct mmu_interval_notifier notifier;
 	struct list_head entry;
 	struct phyr_watch *watch;
@@ -85,7 +85,7 @@ static struct phyr_user *user_next(struct phyr_watch *watch)
 	user = list_first_entry_or_null(&watch->users, struct phyr_user, entry);
 	if (user)
 		list_del_init(&user->entry);
-	/* pairs with phyr_list_unuse(): all that the one before has done is seen there */
+	/* pairs with phyr_list_unregister_user(): all that the one before has done is seen there */
 	smp_store_release(&watch->running, user);
 	mutex_unlock(&watch->lock);
 	wake_up_all(&watch->idle);
@@ -131,51 +131,51 @@ static bool event_ends_mapping(enum mmu_notifier_event event)
  * What is still being appended is not in use.  If it is invalidated, the call that appends
  * fails, and the list is unchanged.
  */
-static bool stretch_take_back(struct watch_stretch *stretch)
+static bool interval_take_back(struct phyr_interval *interval)
 {
 	bool pending;
 
-	mutex_lock(&stretch->watch->lock);
-	pending = stretch->pending;
-	if (pending && !stretch->error)
-		stretch->error = -EFAULT;
-	mutex_unlock(&stretch->watch->lock);
+	mutex_lock(&interval->watch->lock);
+	pending = interval->pending;
+	if (pending && !interval->error)
+		interval->error = -EFAULT;
+	mutex_unlock(&interval->watch->lock);
 	return pending;
 }
 
-static bool stretch_invalidate(struct mmu_interval_notifier *notifier,
+static bool interval_invalidate(struct mmu_interval_notifier *notifier,
 			       const struct mmu_notifier_range *range, unsigned long seq)
 {
-	struct watch_stretch *stretch = container_of(notifier, struct watch_stretch, notifier);
+	struct phyr_interval *interval = container_of(notifier, struct phyr_interval, notifier);
 
 	if (!event_ends_mapping(range->event))
 		return true;
 	if (!mmu_notifier_range_blockable(range))
 		return false;
-	if (!stretch_take_back(stretch))
-		watch_revoke(stretch->watch);
+	if (!interval_take_back(interval))
+		watch_revoke(interval->watch);
 	return true;
 }
 
-static const struct mmu_interval_notifier_ops stretch_ops = {
-	.invalidate = stretch_invalidate,
+static const struct mmu_interval_notifier_ops interval_ops = {
+	.invalidate = interval_invalidate,
 };
 
 /* Devices that are removed: sysfs leaves mappings of their BARs where they are. */
 
 static bool watch_in_bar(struct phyr_watch *watch, struct pci_dev *pdev)
 {
-	struct watch_stretch *stretch;
+	struct phyr_interval *interval;
 	bool found = false;
 
 	if (completion_done(&watch->done))
 		return false;
 	mutex_lock(&watch->lock);
-	list_for_each_entry(stretch, &watch->stretches, entry) {
-		if (!phyr_p2p_owns(pdev, stretch->first, stretch->last))
+	list_for_each_entry(interval, &watch->intervals, entry) {
+		if (!phyr_p2p_owns(pdev, interval->first, interval->last))
 			continue;
-		if (stretch->pending)
-			stretch->error = -ENODEV;
+		if (interval->pending)
+			interval->error = -ENODEV;
 		else
 			found = true;
 	}
@@ -239,7 +239,7 @@ static struct phyr_watch *watch_get(struct phyr_list *list)
 	if (!watch)
 		return NULL;
 	kref_init(&watch->ref);
-	INIT_LIST_HEAD(&watch->stretches);
+	INIT_LIST_HEAD(&watch->intervals);
 	mutex_init(&watch->lock);
 	INIT_LIST_HEAD(&watch->users);
 	init_waitqueue_head(&watch->idle);
@@ -269,30 +269,30 @@ int phyr_watch_mapping(struct phyr_list *list, struct mm_struct *mm, unsigned lo
 		       unsigned long len)
 {
 	struct phyr_watch *watch = watch_get(list);
-	struct watch_stretch *stretch;
+	struct phyr_interval *interval;
 	int ret;
 
 	if (!watch)
 		return -ENOMEM;
 	if (READ_ONCE(watch->revoked))
 		return -ENODEV;
-	stretch = kzalloc(sizeof(*stretch), GFP_KERNEL_ACCOUNT);
-	if (!stretch)
+	interval = kzalloc(sizeof(*interval), GFP_KERNEL_ACCOUNT);
+	if (!interval)
 		return -ENOMEM;
-	stretch->watch = watch;
-	stretch->pending = true;
-	stretch->offset = phyr_list_len(list);
-	stretch->first = ~(phys_addr_t)0;
-	ret = mmu_interval_notifier_insert(&stretch->notifier, mm, addr, len, &stretch_ops);
+	interval->watch = watch;
+	interval->pending = true;
+	interval->offset = phyr_list_len(list);
+	interval->first = ~(phys_addr_t)0;
+	ret = mmu_interval_notifier_insert(&interval->notifier, mm, addr, len, &interval_ops);
 	if (ret) {
-		kfree(stretch);
+		kfree(interval);
 		return ret;
 	}
 	mutex_lock(&watch->lock);
-	list_add_tail(&stretch->entry, &watch->stretches);
+	list_add_tail(&interval->entry, &watch->intervals);
 	mutex_unlock(&watch->lock);
 	/* Whatever is going on already is over after this. */
-	mmu_interval_read_begin(&stretch->notifier);
+	mmu_interval_read_begin(&interval->notifier);
 	return 0;
 }
 
@@ -316,22 +316,22 @@ static enum phyr_caching caching_of(pgprot_t prot)
 void phyr_watch_note(struct phyr_list *list, phys_addr_t addr, size_t len, pgprot_t prot)
 {
 	struct phyr_watch *watch = list->watch;
-	struct watch_stretch *stretch;
+	struct phyr_interval *interval;
 
 	mutex_lock(&watch->lock);
-	stretch = list_last_entry(&watch->stretches, struct watch_stretch, entry);
-	stretch->first = min(stretch->first, addr);
-	stretch->last = max(stretch->last, addr + len - 1);
-	stretch->caching = caching_of(prot);
+	interval = list_last_entry(&watch->intervals, struct phyr_interval, entry);
+	interval->first = min(interval->first, addr);
+	interval->last = max(interval->last, addr + len - 1);
+	interval->caching = caching_of(prot);
 	mutex_unlock(&watch->lock);
 }
 
-/* Devices that are removed later find the stretch, by the addresses noted in it. */
-static int stretch_error(const struct watch_stretch *stretch)
+/* Devices that are removed later find the interval, by the addresses noted in it. */
+static int interval_error(const struct phyr_interval *interval)
 {
-	if (!stretch->pending || stretch->error)
-		return stretch->error;
-	return phyr_p2p_removed(stretch->first, stretch->last) ? -ENODEV : 0;
+	if (!interval->pending || interval->error)
+		return interval->error;
+	return phyr_p2p_removed(interval->first, interval->last) ? -ENODEV : 0;
 }
 
 /**
@@ -346,29 +346,29 @@ static int stretch_error(const struct watch_stretch *stretch)
 int phyr_watch_commit(struct phyr_list *list)
 {
 	struct phyr_watch *watch = list->watch;
-	struct watch_stretch *stretch;
+	struct phyr_interval *interval;
 	int ret = 0;
 
 	mutex_lock(&watch->lock);
 	if (watch->revoked)
 		ret = -ENODEV;
-	list_for_each_entry(stretch, &watch->stretches, entry)
-		ret = ret ?: stretch_error(stretch);
-	list_for_each_entry(stretch, &watch->stretches, entry)
+	list_for_each_entry(interval, &watch->intervals, entry)
+		ret = ret ?: interval_error(interval);
+	list_for_each_entry(interval, &watch->intervals, entry)
 		if (!ret)
-			stretch->pending = false;
+			interval->pending = false;
 	mutex_unlock(&watch->lock);
 	return ret;
 }
 
-static void stretch_remove(struct phyr_watch *watch, struct watch_stretch *stretch)
+static void interval_remove(struct phyr_watch *watch, struct phyr_interval *interval)
 {
 	/* May wait for a revocation, which takes the lock. */
-	mmu_interval_notifier_remove(&stretch->notifier);
+	mmu_interval_notifier_remove(&interval->notifier);
 	mutex_lock(&watch->lock);
-	list_del(&stretch->entry);
+	list_del(&interval->entry);
 	mutex_unlock(&watch->lock);
-	kfree(stretch);
+	kfree(interval);
 }
 
 /**
@@ -381,13 +381,13 @@ static void stretch_remove(struct phyr_watch *watch, struct watch_stretch *stret
 void phyr_watch_cut(struct phyr_list *list, u64 offset)
 {
 	struct phyr_watch *watch = list->watch;
-	struct watch_stretch *stretch, *next;
+	struct phyr_interval *interval, *next;
 
 	/* Only the list's owner adds or removes any. */
-	list_for_each_entry_safe(stretch, next, &watch->stretches, entry)
-		if (stretch->offset >= offset)
-			stretch_remove(watch, stretch);
-	if (!list_empty(&watch->stretches))
+	list_for_each_entry_safe(interval, next, &watch->intervals, entry)
+		if (interval->offset >= offset)
+			interval_remove(watch, interval);
+	if (!list_empty(&watch->intervals))
 		return;
 
 	mutex_lock(&watches_lock);
@@ -402,7 +402,7 @@ void phyr_watch_cut(struct phyr_list *list, u64 offset)
 /**
  * phyr_watch_caching - how memory without a page is cached by the program
  * @list: the list
- * @offset: a byte of it, of the kind PHYR_MMIO
+ * @offset: a byte of it, of the kind PHYR_PFNMAP
  *
  * Every other mapping of it has to be cached alike.
  *
@@ -413,14 +413,14 @@ enum phyr_caching phyr_watch_caching(const struct phyr_list *list, u64 offset)
 {
 	struct phyr_watch *watch = list->watch;
 	enum phyr_caching caching = PHYR_UC;
-	struct watch_stretch *stretch;
+	struct phyr_interval *interval;
 
 	if (!watch)
 		return caching;
 	mutex_lock(&watch->lock);
-	list_for_each_entry(stretch, &watch->stretches, entry)
-		if (stretch->offset <= offset)
-			caching = stretch->caching;
+	list_for_each_entry(interval, &watch->intervals, entry)
+		if (interval->offset <= offset)
+			caching = interval->caching;
 	mutex_unlock(&watch->lock);
 	return caching;
 }
@@ -484,7 +484,7 @@ void phyr_list_leave(const struct phyr_list *list, int idx)
 EXPORT_SYMBOL_GPL(phyr_list_leave);
 
 /**
- * phyr_list_use - be told when the memory of a list goes
+ * phyr_list_register_user - be told when the memory of a list goes
  * @list: the list
  * @user: who is to be told; @user->revoke() is called at most once
  *
@@ -495,13 +495,13 @@ EXPORT_SYMBOL_GPL(phyr_list_leave);
  * by the removal of a device, with pci_lock_rescan_remove().  So revoke() must not take
  * mmap_lock, i_mmap_rwsem of a file that can be pinned, the lock of rescanning and removing,
  * or any lock that is held while one of them is taken, or around pinning to this list.  Nor
- * may it take a lock that is held around phyr_list_unuse() of the same user, which waits
+ * may it take a lock that is held around phyr_list_unregister_user() of the same user, which waits
  * for it.
  *
  * Context: process, may sleep.
  * Return: 0, or -ENODEV if the list was revoked.
  */
-int phyr_list_use(const struct phyr_list *list, struct phyr_user *user)
+int phyr_list_register_user(const struct phyr_list *list, struct phyr_user *user)
 {
 	struct phyr_watch *watch = list->watch;
 	int ret = 0;
@@ -517,16 +517,16 @@ int phyr_list_use(const struct phyr_list *list, struct phyr_user *user)
 	mutex_unlock(&watch->lock);
 	return ret;
 }
-EXPORT_SYMBOL_GPL(phyr_list_use);
+EXPORT_SYMBOL_GPL(phyr_list_register_user);
 
 /**
- * phyr_list_unuse - do not be told any more
+ * phyr_list_unregister_user - do not be told any more
  * @list: the list
- * @user: what was given to phyr_list_use()
+ * @user: what was given to phyr_list_register_user()
  *
  * Context: process, may sleep: waits for a call of @user->revoke().
  */
-void phyr_list_unuse(const struct phyr_list *list, struct phyr_user *user)
+void phyr_list_unregister_user(const struct phyr_list *list, struct phyr_user *user)
 {
 	struct phyr_watch *watch = list->watch;
 
@@ -538,7 +538,7 @@ void phyr_list_unuse(const struct phyr_list *list, struct phyr_user *user)
 	/* pairs with user_next() */
 	wait_event(watch->idle, smp_load_acquire(&watch->running) != user);
 }
-EXPORT_SYMBOL_GPL(phyr_list_unuse);
+EXPORT_SYMBOL_GPL(phyr_list_unregister_user);
 
 /**
  * phyr_watch_init - get ready to watch
