@@ -3,7 +3,8 @@
 #ifndef PHYR_INTERNAL_H
 #define PHYR_INTERNAL_H
 
-#include <linux/mm_types.h>
+#include <linux/memremap.h>
+#include <linux/mm.h>
 #include <linux/phyr.h>
 
 struct device;
@@ -18,9 +19,23 @@ static inline bool phyr_kind_is_device(enum phyr_kind kind)
 	return kind == PHYR_PFNMAP || kind == PHYR_P2P;
 }
 
+/* kind.c */
+static inline enum phyr_kind page_kind(const struct page *page)
+{
+	if (likely(!is_zone_device_page(page)))
+		return PHYR_RAM;
+	return is_pci_p2pdma_page(page) ? PHYR_P2P : PHYR_PMEM;
+}
+
+bool phyr_pci_owns(struct pci_dev *pdev, phys_addr_t first, phys_addr_t last);
+bool phyr_pci_removed(phys_addr_t first, phys_addr_t last);
+
 /* account.c */
 int phyr_account(struct phyr_account *account, unsigned long pages);
 void phyr_unaccount(struct phyr_account *account);
+
+/* unpin.c */
+void phyr_unpin_from(struct phyr_list *list, u64 offset, bool make_dirty);
 
 /* pgwalk.c */
 
@@ -86,8 +101,6 @@ int phyr_dma_init(void);
 void phyr_dma_exit(void);
 
 /* p2p.c */
-bool phyr_p2p_owns(struct pci_dev *pdev, phys_addr_t first, phys_addr_t last);
-bool phyr_p2p_removed(phys_addr_t first, phys_addr_t last);
 int phyr_p2p_check(struct device *dev, const struct phyr_list *list, u64 offset, u64 len);
 
 /* import.c */

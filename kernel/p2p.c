@@ -21,70 +21,6 @@ module_param(trust_bridges, bool, 0600);
 MODULE_PARM_DESC(trust_bridges,
 		 "map PCI memory for other devices even where the kernel does not know the host bridge to route it");
 
-/**
- * phyr_p2p_owns - does a device have any of some memory in a BAR
- * @pdev: the device
- * @first: physical address of the first byte
- * @last: and of the last one
- *
- * Context: any.
- * Return: true if it does.
- */
-bool phyr_p2p_owns(struct pci_dev *pdev, phys_addr_t first, phys_addr_t last)
-{
-	const struct resource *res;
-	int i;
-
-	for (i = 0; i < PCI_STD_NUM_BARS; i++) {
-		res = &pdev->resource[i];
-		if (resource_type(res) == IORESOURCE_MEM && res->start &&
-		    first <= res->end && last >= res->start)
-			return true;
-	}
-	return false;
-}
-
-/* Does the host bridge of a device pass on any of some memory?  Not where ISA devices are. */
-static bool in_window(struct pci_dev *pdev, phys_addr_t first, phys_addr_t last)
-{
-	struct pci_bus *bus = pdev->bus;
-	struct resource *res;
-
-	while (!pci_is_root_bus(bus))
-		bus = bus->parent;
-	pci_bus_for_each_resource(bus, res)
-		if (res && resource_type(res) == IORESOURCE_MEM && res->start >= SZ_1M &&
-		    first <= res->end && last >= res->start)
-			return true;
-	return false;
-}
-
-/**
- * phyr_p2p_removed - is some memory without pages that of a PCI device that is gone
- * @first: physical address of the first byte
- * @last: and of the last one
- *
- * Not every driver takes its mappings away when its device is removed: sysfs, procfs, uio
- * and /dev/mem leave them where they are.
- *
- * Context: process.
- * Return: true if a host bridge passes it on, but no device on the bus has it in a BAR.
- */
-bool phyr_p2p_removed(phys_addr_t first, phys_addr_t last)
-{
-	struct pci_dev *pdev = NULL;
-	bool window = false;
-
-	for_each_pci_dev(pdev) {
-		if (phyr_p2p_owns(pdev, first, last)) {
-			pci_dev_put(pdev);
-			return false;
-		}
-		window = window || in_window(pdev, first, last);
-	}
-	return window;
-}
-
 static bool reaches(struct device *dev, struct pci_dev *provider)
 {
 	return &provider->dev == dev ||
@@ -122,7 +58,7 @@ static bool slice_in_bar(const struct device_slice *slice, struct pci_dev *pdev)
 
 	phyr_list_for_each_slice(slice->list, slice->offset, slice->len, it, phyr) {
 		if (phyr_kind_is_device(it.kind) &&
-		    phyr_p2p_owns(pdev, phyr.addr, phyr.addr + phyr.len - 1))
+		    phyr_pci_owns(pdev, phyr.addr, phyr.addr + phyr.len - 1))
 			return true;
 		cond_resched();
 	}
@@ -153,7 +89,7 @@ int phyr_p2p_check(struct device *dev, const struct phyr_list *list, u64 offset,
 		return 0;
 	slice_measure(&slice);
 	for_each_pci_dev(pdev) {
-		if (!phyr_p2p_owns(pdev, slice.first, slice.last) || reaches(dev, pdev))
+		if (!phyr_pci_owns(pdev, slice.first, slice.last) || reaches(dev, pdev))
 			continue;
 		if (slice_in_bar(&slice, pdev)) {
 			pci_dev_put(pdev);

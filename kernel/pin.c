@@ -18,7 +18,7 @@
  * not fit (small pages, odd mappings) goes through GUP a batch at a time.
  *
  * The result holds exactly the pins that GUP would have taken, so any part of
- * it can be let go by unpin_user_page_range_dirty_lock().
+ * it can be released by unpin_user_page_range_dirty_lock().
  *
  * Memory without a struct page is told apart by GUP's refusal, see pfnmap.c; a
  * list of it is held by watching the mapping, see revoke.c.
@@ -44,9 +44,6 @@
 #define PIN_FEW		16
 #define PIN_GLUE	32
 #define PIN_SCATTERED	64
-#define UNPIN_FEW	32
-#define UNPIN_STEP	262144UL	/* pages, until others have a turn */
-#define UNPIN_ROW	512UL		/* pages, small ones, without looking at them */
 
 /*
  * A folio's references are an int, and GUP warns when they go negative.  Leave
@@ -54,7 +51,7 @@
  */
 #define PIN_REFS_MAX	(INT_MAX / 2)
 
-/* Where the phyrs go: a list, or an array of @max. */
+/* Where the phyrs go: a list, or an array with room for @max. */
 struct pin_out {
 	struct phyr_list *list;
 	struct phyr *phyrs;
@@ -65,70 +62,50 @@ struct pin_out {
 
 /* One call of pin_user_phyrs() and its like. */
 struct pinner {
+	/* the range */
 	struct mm_struct *mm;
 	bool remote;
 	int locked;			/* holds mmap_lock; GUP may drop it */
-	bool leaf;			/* the next page may be part of a large leaf */
-	unsigned long stride;		/* bytes of the leaf before, if it was large */
 	unsigned int flags;
 	unsigned long start;
 	unsigned long addr;		/* the next byte */
 	unsigned long end;
 	unsigned long watched;		/* page-less mappings are, up to here */
+	struct pin_out out;
+
+	/* leaf by leaf */
+	bool leaf;			/* the next page may be part of a large leaf */
+	unsigned long stride;		/* bytes of the leaf before, if it was large */
+	unsigned int leaves;		/* to pin at once: more each time */
+
+	/* in batches of pages */
 	struct page **pages;
 	unsigned int max_pages;
-	unsigned int batch;		/* pages to ask for at once: more each time */
-	unsigned int leaves;		/* the same for large leaves */
+	unsigned int batch;		/* to pin at once: more each time */
 	struct page *few[PIN_FEW];
-	struct pin_out sink;
 };
 
-static enum phyr_kind page_kind(const struct page *page)
+static void array_append(struct pin_out *out, const struct phyr *phyr, enum phyr_kind kind)
 {
-	if (likely(!is_zone_device_page(page)))
-		return PHYR_RAM;
-	return is_pci_p2pdma_page(page) ? PHYR_P2P : PHYR_PMEM;
-}
+	struct phyr *last = &out->phyrs[out->nr];
 
-/**
- * phyr_kind_of - what memory is at a physical address
- * @addr: the address
- *
- * For arrays of struct phyr, which carry no kind.  The caller must hold the
- * memory, so that it does not change its kind.
- *
- * Context: any.
- * Return: the kind.
- */
-enum phyr_kind phyr_kind_of(phys_addr_t addr)
-{
-	if (!pfn_valid(PHYS_PFN(addr)))
-		return PHYR_PFNMAP;
-	return page_kind(pfn_to_page(PHYS_PFN(addr)));
-}
-EXPORT_SYMBOL_GPL(phyr_kind_of);
-
-static void array_add(struct pin_out *sink, const struct phyr *phyr, enum phyr_kind kind)
-{
-	struct phyr *last = &sink->phyrs[sink->nr];
-
-	if (sink->nr && sink->kind == kind && last[-1].addr + last[-1].len == phyr->addr) {
+	if (out->nr && out->kind == kind && last[-1].addr + last[-1].len == phyr->addr) {
 		last[-1].len += phyr->len;
 		return;
 	}
 	*last = *phyr;
-	sink->kind = kind;
-	sink->nr++;
+	out->kind = kind;
+	out->nr++;
 }
 
 /* The caller has made sure that an array has room. */
-static int sink_add(struct pin_out *sink, const struct phyr *phyrs, unsigned int nr,
+static int out_append(struct pin_out *out, const struct phyr *phyrs, unsigned int nr,
 		    enum phyr_kind kind)
 {
-	if (sink->list)
-		return phyr_list_append_many(sink->list, phyrs, nr, kind, GFP_KERNEL_ACCOUNT);
+	if (out->list)
+		return phyr_list_append_many(out->list, phyrs, nr, kind, GFP_KERNEL_ACCOUNT);
 	for (; nr; nr--, phyrs++)
-		array_add(sink, phyrs, kind);
+		array_append(out, phyrs, kind);
 	return 0;
 }
 
@@ -137,14 +114,14 @@ static unsigned long pages_left(const struct pinner *p)
 	return (p->end - 1 - (p->addr & PAGE_MASK)) / PAGE_SIZE + 1;
 }
 
-/* Phyrs that the sink still has room for. */
-static unsigned int sink_room(const struct pin_out *sink)
+/* Phyrs that there is still room for. */
+static unsigned int out_room(const struct pin_out *out)
 {
-	return sink->list ? UINT_MAX : sink->max - sink->nr;
+	return out->list ? UINT_MAX : out->max - out->nr;
 }
 
-/* Takes note of @nr contiguous pages at the next byte. */
-static int pin_note(struct pinner *p, unsigned long pfn, unsigned long nr,
+/* Appends @nr contiguous pages at the next byte. */
+static int pin_append(struct pinner *p, unsigned long pfn, unsigned long nr,
 		    enum phyr_kind kind)
 {
 	unsigned long skip = offset_in_page(p->addr);
@@ -152,7 +129,7 @@ static int pin_note(struct pinner *p, unsigned long pfn, unsigned long nr,
 		.addr = PFN_PHYS(pfn) + skip,
 		.len = min(nr * PAGE_SIZE - skip, p->end - p->addr),
 	};
-	int ret = sink_add(&p->sink, &phyr, 1, kind);
+	int ret = out_append(&p->out, &phyr, 1, kind);
 
 	if (!ret)
 		p->addr += phyr.len;
@@ -262,7 +239,7 @@ static bool is_private(const struct vm_area_struct *vma)
  * Of a folio of a file, a page is unshared if its mapping is private and it is pinned
  * for long.  Entries do not tell: those of a private mapping that was only read are
  * those of a shared one that may only be read, and both may map parts of one folio
- * side by side.  So the run is looked at with the mappings held still, and ends where
+ * side by side.  So the run is read with the mappings held still, and ends where
  * that of its first page does.
  */
 static unsigned long mapping_run(struct pinner *p, const struct page *page, unsigned long max)
@@ -328,7 +305,7 @@ static int pin_leaf(struct pinner *p)
 		unpin_user_page(page);
 		return ret;
 	}
-	ret = pin_note(p, page_to_pfn(page), nr, page_kind(page));
+	ret = pin_append(p, page_to_pfn(page), nr, page_kind(page));
 	if (ret)
 		unpin_user_page_range_dirty_lock(page, nr, false);
 	return ret;
@@ -359,10 +336,10 @@ static unsigned int leaves_fit(const struct pinner *p)
 
 	if (p->stride <= PAGE_SIZE || !IS_ALIGNED(p->addr, p->stride))
 		return 0;
-	return min3(max, (unsigned long)sink_room(&p->sink), (p->end - p->addr) / p->stride) & ~1ul;
+	return min3(max, (unsigned long)out_room(&p->out), (p->end - p->addr) / p->stride) & ~1ul;
 }
 
-/* Lets go of those of @nr pages, each with a pin of its own, that are of no use. */
+/* Unpins @nr pages that are of no use; each has a pin of its own. */
 static void unpin_few(struct page **pages, unsigned int nr)
 {
 	if (nr)
@@ -417,11 +394,11 @@ static unsigned int leaves_grab(struct pinner *p, const struct phyr_pt_run *runs
 	return i;
 }
 
-/* Takes note of @nr leaves; if there is no memory for that, lets go of them. */
+/* Appends @nr leaves; if there is no memory for that, unpins them. */
 static int leaves_append(struct pinner *p, const struct phyr *phyrs, unsigned int nr)
 {
 	unsigned long pages = p->stride / PAGE_SIZE;
-	int ret = sink_add(&p->sink, phyrs, nr, page_kind(p->pages[0]));
+	int ret = out_append(&p->out, phyrs, nr, page_kind(p->pages[0]));
 
 	if (!ret) {
 		p->addr += nr * p->stride;
@@ -462,7 +439,7 @@ static int pin_leaves(struct pinner *p, unsigned int max)
 	return pin_leaf(p);
 }
 
-/* Nought if @page is the one that comes @nr pages after @first. */
+/* Zero if @page is the one that comes @nr pages after @first. */
 static unsigned long page_apart(const struct page *page, const struct page *first,
 				unsigned long nr)
 {
@@ -530,12 +507,12 @@ static unsigned int page_addrs(struct page **pages, unsigned int max, phys_addr_
 	return i;
 }
 
-/* Takes note of some of @nr whole pages that lie anywhere; returns how many. */
-static int scattered_note(struct pinner *p, struct page **pages, unsigned int nr)
+/* Appends some of @nr whole discontiguous pages; returns how many. */
+static int scattered_append(struct pinner *p, struct page **pages, unsigned int nr)
 {
 	phys_addr_t addrs[PIN_SCATTERED] __uninitialized;
 	unsigned int n = page_addrs(pages, min_t(unsigned int, nr, PIN_SCATTERED), addrs);
-	int ret = phyr_list_append_pages(p->sink.list, addrs, n, PAGE_SHIFT,
+	int ret = phyr_list_append_pages(p->out.list, addrs, n, PAGE_SHIFT,
 					 page_kind(pages[0]), GFP_KERNEL_ACCOUNT);
 
 	if (ret)
@@ -544,8 +521,8 @@ static int scattered_note(struct pinner *p, struct page **pages, unsigned int nr
 	return n;
 }
 
-/* Takes note of some of @nr pinned pages at the next byte; returns how many. */
-static int glued_note(struct pinner *p, struct page **pages, unsigned int nr)
+/* Appends some of @nr pinned pages at the next byte; returns how many. */
+static int glued_append(struct pinner *p, struct page **pages, unsigned int nr)
 {
 	unsigned long skip = offset_in_page(p->addr), len;
 	struct phyr phyrs[PIN_GLUE] __uninitialized;
@@ -560,7 +537,7 @@ static int glued_note(struct pinner *p, struct page **pages, unsigned int nr)
 		phyrs[n - 1].len -= len - (p->end - p->addr);
 		len = p->end - p->addr;
 	}
-	ret = sink_add(&p->sink, phyrs, n, page_kind(pages[0]));
+	ret = out_append(&p->out, phyrs, n, page_kind(pages[0]));
 	if (ret)
 		return ret;
 	p->addr += len;
@@ -571,12 +548,12 @@ static int glued_note(struct pinner *p, struct page **pages, unsigned int nr)
  * As the first two of @nr pages are, the others will be.  Gluing is quick about pages
  * that follow each other, and gets by with partial ones.
  */
-static int batch_note(struct pinner *p, struct page **pages, unsigned int nr)
+static int batch_append(struct pinner *p, struct page **pages, unsigned int nr)
 {
-	if (p->sink.list && nr > 1 && !page_follows(pages[1], pages[0], 1) &&
+	if (p->out.list && nr > 1 && !page_follows(pages[1], pages[0], 1) &&
 	    !offset_in_page(p->addr) && nr * PAGE_SIZE <= p->end - p->addr)
-		return scattered_note(p, pages, nr);
-	return glued_note(p, pages, nr);
+		return scattered_append(p, pages, nr);
+	return glued_append(p, pages, nr);
 }
 
 /* Room for a whole batch, once batches have grown that far. */
@@ -604,7 +581,7 @@ static int pin_batch(struct pinner *p)
 	int ret;
 
 	pages_grow(p);
-	max = min3(p->batch, p->max_pages, sink_room(&p->sink));
+	max = min3(p->batch, p->max_pages, out_room(&p->out));
 	got = gup(p, p->addr & PAGE_MASK, min_t(unsigned long, pages_left(p), max), p->pages);
 	pinner_unlock(p);
 	if (got <= 0)
@@ -612,7 +589,7 @@ static int pin_batch(struct pinner *p)
 	p->leaf = folio_test_large(page_folio(p->pages[got - 1]));
 	p->batch = p->leaf ? PIN_FEW : min_t(unsigned int, 2 * p->batch, PIN_BATCH);
 	for (i = 0; i < got; i += ret) {
-		ret = batch_note(p, p->pages + i, got - i);
+		ret = batch_append(p, p->pages + i, got - i);
 		if (ret < 0) {
 			unpin_user_pages(p->pages + i, got - i);
 			return ret;
@@ -622,8 +599,8 @@ static int pin_batch(struct pinner *p)
 }
 
 /*
- * Sees to it that the list is told when the mapping at the next byte goes.  An
- * array cannot be told, so it cannot have such memory for long.
+ * Watches the mapping at the next byte, so that the list is revoked with it.  An array
+ * cannot be revoked, so it cannot hold such memory for long.
  */
 static int pfnmap_watch(struct pinner *p)
 {
@@ -636,9 +613,9 @@ static int pfnmap_watch(struct pinner *p)
 	nr = phyr_pfnmap_span(p->mm, start, pages_left(p), p->flags);
 	if (nr < 0)
 		return nr;
-	if (!p->sink.list)
+	if (!p->out.list)
 		return p->flags & FOLL_LONGTERM ? -EOPNOTSUPP : 0;
-	ret = phyr_watch_mapping(p->sink.list, p->mm, start, nr * PAGE_SIZE);
+	ret = phyr_watch_mapping(p->out.list, p->mm, start, nr * PAGE_SIZE);
 	if (!ret)
 		p->watched = start + nr * PAGE_SIZE;
 	return ret;
@@ -655,16 +632,16 @@ static int pin_pfnmap(struct pinner *p)
 	if (ret)
 		return ret;
 	max = pages_left(p);
-	if (p->sink.list)
+	if (p->out.list)
 		max = min(max, (p->watched - start) / PAGE_SIZE);
 	nr = phyr_pfnmap_run(p->mm, start, max, p->flags, &map);
 	if (nr < 0)
 		return nr;
-	if (p->sink.list)
-		phyr_watch_note(p->sink.list, PFN_PHYS(map.pfn), nr * PAGE_SIZE, map.prot);
-	else if (phyr_p2p_removed(PFN_PHYS(map.pfn), PFN_PHYS(map.pfn + nr) - 1))
+	if (p->out.list)
+		phyr_watch_note(p->out.list, PFN_PHYS(map.pfn), nr * PAGE_SIZE, map.prot);
+	else if (phyr_pci_removed(PFN_PHYS(map.pfn), PFN_PHYS(map.pfn + nr) - 1))
 		return -ENODEV;
-	return pin_note(p, map.pfn, nr, PHYR_PFNMAP);
+	return pin_append(p, map.pfn, nr, PHYR_PFNMAP);
 }
 
 static void pages_free(struct pinner *p)
@@ -683,7 +660,7 @@ static int pin_step(struct pinner *p)
 	return leaves ? pin_leaves(p, leaves) : pin_leaf(p);
 }
 
-/* Pins until the end of the range or of the sink; 0, or why it stopped. */
+/* Pins until the end of the range or of the array; 0, or why it stopped. */
 static int pin_run(struct pinner *p)
 {
 	int ret = 0;
@@ -693,12 +670,12 @@ static int pin_run(struct pinner *p)
 	p->leaf = true;
 	p->batch = PIN_FEW;
 	p->leaves = 2;
-	while (!ret && p->addr < p->end && sink_room(&p->sink)) {
+	while (!ret && p->addr < p->end && out_room(&p->out)) {
 		if (fatal_signal_pending(current)) {
 			ret = -EINTR;
 			break;
 		}
-		/* within a mapping without pages GUP would refuse every time */
+		/* within a page-less mapping GUP would fail every time */
 		ret = p->addr < p->watched ? -EFAULT : pin_step(p);
 		if (ret == -EFAULT)
 			ret = pin_pfnmap(p);
@@ -733,41 +710,23 @@ static int pinner_init(struct pinner *p, struct mm_struct *mm, bool remote,
 static long pin_array(struct mm_struct *mm, bool remote, unsigned long start, size_t len,
 		      unsigned int gup_flags, struct phyr *phyrs, unsigned int nr)
 {
-	struct pinner p = { .sink = { .phyrs = phyrs, .max = nr } };
+	struct pinner p = { .out = { .phyrs = phyrs, .max = nr } };
 	int ret = nr ? 0 : -EINVAL;
 
 	if (!ret)
 		ret = pinner_init(&p, mm, remote, start, len, gup_flags);
 	if (!ret)
 		ret = pin_run(&p);
-	trace_phyr_pin(start, p.addr - p.start, p.sink.nr, gup_flags & GUP_FLAGS, ret);
-	if (p.sink.nr)
-		return p.sink.nr;
+	trace_phyr_pin(start, p.addr - p.start, p.out.nr, gup_flags & GUP_FLAGS, ret);
+	if (p.out.nr)
+		return p.out.nr;
 	return ret;
-}
-
-static void unpin_some(const struct phyr *phyrs, unsigned int nr, bool make_dirty);
-
-/* Lets go of what a list has from @offset on, and forgets it. */
-static void unpin_list_from(struct phyr_list *list, u64 offset, bool make_dirty)
-{
-	struct phyr phyrs[UNPIN_FEW] __uninitialized;
-	struct phyr_iter it __uninitialized;
-	unsigned int nr;
-
-	nr = phyr_iter_begin(&it, list, offset, ~0ULL, phyrs, UNPIN_FEW);
-	for (; nr; nr = phyr_iter_fill(&it, phyrs, UNPIN_FEW))
-		if (it.kind != PHYR_PFNMAP)
-			unpin_some(phyrs, nr, make_dirty);
-	if (list->watch)
-		phyr_watch_cut(list, offset);
-	phyr_list_truncate(list, offset);
 }
 
 static int pin_list(struct phyr_list *list, struct mm_struct *mm, bool remote,
 		    unsigned long start, size_t len, unsigned int gup_flags)
 {
-	struct pinner p = { .sink = { .list = list } };
+	struct pinner p = { .out = { .list = list } };
 	unsigned long nr = phyr_list_nr(list);
 	u64 before = phyr_list_len(list);
 	bool sealed = list->sealed;
@@ -787,7 +746,7 @@ static int pin_list(struct phyr_list *list, struct mm_struct *mm, bool remote,
 	trace_phyr_pin(start, p.addr - p.start, phyr_list_nr(list) - nr, gup_flags & GUP_FLAGS,
 		       ret);
 	if (ret) {
-		unpin_list_from(list, before, false);
+		phyr_unpin_from(list, before, false);
 		list->sealed = sealed;
 		list->kinds = kinds;
 		return ret;
@@ -901,123 +860,3 @@ int pin_user_phyr_list_remote(struct phyr_list *list, struct mm_struct *mm,
 	return pin_list(list, mm, true, start, len, gup_flags);
 }
 EXPORT_SYMBOL_GPL(pin_user_phyr_list_remote);
-
-/* Lets go of pages of one folio.  One that is dirty already, or need not be, is quick. */
-static void unpin_part(struct folio *folio, struct page *page, unsigned long nr,
-		       bool make_dirty)
-{
-	if (make_dirty && !folio_test_dirty(folio))
-		unpin_user_page_range_dirty_lock(page, nr, true);
-	else
-		unpin_user_folio(folio, nr);
-}
-
-/* Folio after folio: where the next one begins is known while this one is still held. */
-static void unpin_large(unsigned long pfn, unsigned long left, bool make_dirty)
-{
-	struct page *page = pfn_to_page(pfn);
-	struct folio *folio = page_folio(page), *next;
-	unsigned long nr = folio_nr_pages(folio) - folio_page_idx(folio, page);
-
-	while (nr < left) {
-		next = folio_next(folio);
-		unpin_part(folio, page, nr, make_dirty);
-		left -= nr;
-		folio = next;
-		page = folio_page(folio, 0);
-		nr = folio_nr_pages(folio);
-	}
-	unpin_part(folio, page, left, make_dirty);
-}
-
-/* Any number of pages of several folios. */
-static void unpin_long(unsigned long pfn, unsigned long left, bool make_dirty)
-{
-	bool large = folio_test_large(pfn_folio(pfn));
-	unsigned long nr;
-
-	for (; left; pfn += nr, left -= nr) {
-		nr = min(left, UNPIN_STEP);
-		if (large)
-			unpin_large(pfn, nr, make_dirty);
-		else
-			unpin_user_page_range_dirty_lock(pfn_to_page(pfn), nr, make_dirty);
-		cond_resched();
-	}
-}
-
-/* Phyrs of memory with pages: a page, a few small ones, part of a folio, or more. */
-static void unpin_some(const struct phyr *phyrs, unsigned int nr, bool make_dirty)
-{
-	unsigned long pfn, pages;
-	struct folio *folio;
-	struct page *page;
-
-	for (; nr; nr--, phyrs++) {
-		pfn = PHYS_PFN(phyrs->addr);
-		pages = PHYS_PFN(phyrs->addr + phyrs->len - 1) - pfn + 1;
-		page = pfn_to_page(pfn);
-		folio = page_folio(page);
-		if (pages == 1)
-			unpin_part(folio, page, 1, make_dirty);
-		else if (!folio_test_large(folio) && pages <= UNPIN_ROW)
-			unpin_user_page_range_dirty_lock(page, pages, make_dirty);
-		else if (folio_page_idx(folio, page) + pages <= folio_nr_pages(folio))
-			unpin_part(folio, page, pages, make_dirty);
-		else
-			unpin_long(pfn, pages, make_dirty);
-	}
-	cond_resched();
-}
-
-/**
- * unpin_user_phyrs_dirty_lock - let go of an array of phyrs
- * @phyrs: what pin_user_phyrs() gave, or any page-aligned part of it
- * @nr: how many
- * @make_dirty: whether something wrote to the memory
- *
- * Two phyrs that share a page (the second continues the first, in two calls)
- * hold two pins on it, and let go of both.
- *
- * Context: process, may sleep; with @make_dirty takes the lock of each folio.
- */
-void unpin_user_phyrs_dirty_lock(const struct phyr *phyrs, unsigned int nr,
-				 bool make_dirty)
-{
-	for (; nr; nr--, phyrs++)
-		if (phyr_kind_of(phyrs->addr) != PHYR_PFNMAP)
-			unpin_some(phyrs, 1, make_dirty);
-}
-EXPORT_SYMBOL_GPL(unpin_user_phyrs_dirty_lock);
-
-/**
- * unpin_user_phyrs - let go of an array of phyrs that nothing wrote to
- * @phyrs: what pin_user_phyrs() gave, or any page-aligned part of it
- * @nr: how many
- *
- * Context: process, may sleep.
- */
-void unpin_user_phyrs(const struct phyr *phyrs, unsigned int nr)
-{
-	unpin_user_phyrs_dirty_lock(phyrs, nr, false);
-}
-EXPORT_SYMBOL_GPL(unpin_user_phyrs);
-
-/**
- * unpin_user_phyr_list - unpin everything in a list, and empty it
- * @list: the list
- * @make_dirty: whether something wrote to the memory
- *
- * Context: process, may sleep; with @make_dirty takes the lock of each folio.  For memory
- * without pages it waits for every invalidation that is under way in the mm that it is
- * mapped in, whoever's notifier it is for.  So the caller holds no lock that an
- * invalidation may wait for: mmap_lock, i_mmap_rwsem, a reservation lock of a dma-buf, or
- * any that a revoke() or another driver's notifier takes.
- */
-void unpin_user_phyr_list(struct phyr_list *list, bool make_dirty)
-{
-	if (phyr_list_nr(list))
-		trace_phyr_unpin(phyr_list_len(list), phyr_list_nr(list), make_dirty);
-	unpin_list_from(list, 0, make_dirty);
-}
-EXPORT_SYMBOL_GPL(unpin_user_phyr_list);

@@ -172,7 +172,7 @@ static bool watch_in_bar(struct phyr_watch *watch, struct pci_dev *pdev)
 		return false;
 	mutex_lock(&watch->lock);
 	list_for_each_entry(interval, &watch->intervals, entry) {
-		if (!phyr_p2p_owns(pdev, interval->first, interval->last))
+		if (!phyr_pci_owns(pdev, interval->first, interval->last))
 			continue;
 		if (interval->pending)
 			interval->error = -ENODEV;
@@ -213,7 +213,7 @@ static int watch_pci_event(struct notifier_block *nb, unsigned long event, void 
 	struct pci_dev *pdev = to_pci_dev(data);
 	struct phyr_watch *watch;
 
-	/* Until REMOVED_DEVICE phyr_p2p_removed() still finds the device on the bus. */
+	/* Until REMOVED_DEVICE phyr_pci_removed() still finds the device on the bus. */
 	if (event != BUS_NOTIFY_DEL_DEVICE && event != BUS_NOTIFY_REMOVED_DEVICE)
 		return NOTIFY_DONE;
 	while ((watch = watch_find(pdev))) {
@@ -331,7 +331,7 @@ static int interval_error(const struct phyr_interval *interval)
 {
 	if (!interval->pending || interval->error)
 		return interval->error;
-	return phyr_p2p_removed(interval->first, interval->last) ? -ENODEV : 0;
+	return phyr_pci_removed(interval->first, interval->last) ? -ENODEV : 0;
 }
 
 /**

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What is at a physical address: which kind of memory, and in which PCI device. */
+#include <linux/export.h>
+#include <linux/mm.h>
+#include <linux/pci.h>
+#include <linux/sizes.h>
+
+#include "internal.h"
+
+/**
+ * phyr_kind_of - what memory is at a physical address
+ * @addr: the address
+ *
+ * For arrays of struct phyr, which carry no kind.  The caller must hold the
+ * memory, so that it does not change its kind.
+ *
+ * Context: any.
+ * Return: the kind.
+ */
+enum phyr_kind phyr_kind_of(phys_addr_t addr)
+{
+	if (!pfn_valid(PHYS_PFN(addr)))
+		return PHYR_PFNMAP;
+	return page_kind(pfn_to_page(PHYS_PFN(addr)));
+}
+EXPORT_SYMBOL_GPL(phyr_kind_of);
+
+/**
+ * phyr_pci_owns - does a device have any of some memory in a BAR
+ * @pdev: the device
+ * @first: physical address of the first byte
+ * @last: and of the last one
+ *
+ * Context: any.
+ * Return: true if it does.
+ */
+bool phyr_pci_owns(struct pci_dev *pdev, phys_addr_t first, phys_addr_t last)
+{
+	const struct resource *res;
+	int i;
+
+	for (i = 0; i < PCI_STD_NUM_BARS; i++) {
+		res = &pdev->resource[i];
+		if (resource_type(res) == IORESOURCE_MEM && res->start &&
+		    first <= res->end && last >= res->start)
+			return true;
+	}
+	return false;
+}
+
+/* Does the host bridge of a device pass on any of some memory?  Not where ISA devices are. */
+static bool in_window(struct pci_dev *pdev, phys_addr_t first, phys_addr_t last)
+{
+	struct pci_bus *bus = pdev->bus;
+	struct resource *res;
+
+	while (!pci_is_root_bus(bus))
+		bus = bus->parent;
+	pci_bus_for_each_resource(bus, res)
+		if (res && resource_type(res) == IORESOURCE_MEM && res->start >= SZ_1M &&
+		    first <= res->end && last >= res->start)
+			return true;
+	return false;
+}
+
+/**
+ * phyr_pci_removed - is page-less memory that of a PCI device that was removed
+ * @first: physical address of the first byte
+ * @last: and of the last one
+ *
+ * Not every driver removes its mappings with its device: sysfs, procfs, uio and /dev/mem
+ * leave them.
+ *
+ * Context: process.
+ * Return: true if a host bridge passes it on, but no device on the bus has it in a BAR.
+ */
+bool phyr_pci_removed(phys_addr_t first, phys_addr_t last)
+{
+	struct pci_dev *pdev = NULL;
+	bool window = false;
+
+	for_each_pci_dev(pdev) {
+		if (phyr_pci_owns(pdev, first, last)) {
+			pci_dev_put(pdev);
+			return false;
+		}
+		window = window || in_window(pdev, first, last);
+	}
+	return window;
+}
