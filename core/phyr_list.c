@@ -760,8 +760,8 @@ static struct phyr_leaf *tree_find(const struct phyr_list *list, u64 offset)
 }
 
 /**
- * phyr_iter_init - stand before a slice of a list
- * @it: the iterator
+ * phyr_cursor_init - start at a slice of a list
+ * @cur: the cursor
  * @list: the list, which must not change while it is walked
  * @offset: first byte of the slice
  * @len: its length; the walk ends with the list if that comes first
@@ -770,38 +770,36 @@ static struct phyr_leaf *tree_find(const struct phyr_list *list, u64 offset)
  *
  * Context: any.
  */
-void phyr_iter_init(struct phyr_iter *it, const struct phyr_list *list,
-		    u64 offset, u64 len)
+void phyr_cursor_init(struct phyr_cursor *cur, const struct phyr_list *list,
+		      u64 offset, u64 len)
 {
 	u64 total = phyr_list_len(list);
 
-	it->list = list;
-	it->pos = min(offset, total);
-	it->end = it->pos + min(len, total - it->pos);
-	it->kind = PHYR_RAM;
-	it->leaf = NULL;
-	it->index = 0;
-	it->used = 0;
-	it->filled = 0;
-	if (it->pos >= list->open_start)
+	cur->list = list;
+	cur->pos = min(offset, total);
+	cur->end = cur->pos + min(len, total - cur->pos);
+	cur->kind = PHYR_RAM;
+	cur->leaf = NULL;
+	cur->index = 0;
+	if (cur->pos >= list->open_start)
 		return;
-	it->leaf = list->first;
+	cur->leaf = list->first;
 	if (!offset)
 		return;
-	it->leaf = tree_find(list, offset);
-	it->index = leaf_search(list, it->leaf, offset);
+	cur->leaf = tree_find(list, offset);
+	cur->index = leaf_search(list, cur->leaf, offset);
 }
 
 /*
  * The hot loop of walking a list: up to @max entries, of which the slice may cut the
  * first and the last one.  The length of a leaf's last entry is not in the leaf.
  */
-static unsigned int fill_packed(struct phyr_iter *it, const struct phyr_leaf *leaf,
+static unsigned int fill_packed(struct phyr_cursor *cur, const struct phyr_leaf *leaf,
 				struct phyr *phyrs, unsigned int max)
 {
-	const struct phyr_packed *entry = &leaf->packed[it->index];
-	unsigned int shift = leaf->shift, n, known = min(max, leaf->nr - 1u - it->index);
-	u64 pos = it->pos, base = leaf->start, end = it->end, next;
+	const struct phyr_packed *entry = &leaf->packed[cur->index];
+	unsigned int shift = leaf->shift, n, known = min(max, leaf->nr - 1u - cur->index);
+	u64 pos = cur->pos, base = leaf->start, end = cur->end, next;
 	phys_addr_t skip = (phys_addr_t)(pos - base - ((u64)entry->off << shift));
 
 	for (n = 0; n < known; n++, entry++, pos = next) {
@@ -812,89 +810,89 @@ static unsigned int fill_packed(struct phyr_iter *it, const struct phyr_leaf *le
 		phyrs[n].len = (size_t)(next - pos);
 	}
 	if (n < max && pos < end) {
-		next = n < known ? end : min(leaf_end(it->list, leaf), end);
+		next = n < known ? end : min(leaf_end(cur->list, leaf), end);
 		phyrs[n].addr = packed_addr(entry);
 		phyrs[n++].len = (size_t)(next - pos);
 		pos = next;
 	}
 	phyrs->addr += skip;
-	it->pos = pos;
-	it->index += n;
+	cur->pos = pos;
+	cur->index += n;
 	return n;
 }
 
-static unsigned int fill_wide(struct phyr_iter *it, const struct phyr_leaf *leaf,
+static unsigned int fill_wide(struct phyr_cursor *cur, const struct phyr_leaf *leaf,
 			      struct phyr *phyrs, unsigned int max)
 {
 	unsigned int n = 0;
 	u64 next;
 
-	while (n < max && it->index < leaf->nr && it->pos < it->end) {
-		const struct phyr_wide *entry = &leaf->wide[it->index++];
+	while (n < max && cur->index < leaf->nr && cur->pos < cur->end) {
+		const struct phyr_wide *entry = &leaf->wide[cur->index++];
 
-		next = it->index < leaf->nr ? entry[1].start : leaf_end(it->list, leaf);
-		next = min(next, it->end);
-		phyrs[n].addr = (phys_addr_t)(entry->addr + it->pos - entry->start);
-		phyrs[n++].len = (size_t)(next - it->pos);
-		it->pos = next;
+		next = cur->index < leaf->nr ? entry[1].start : leaf_end(cur->list, leaf);
+		next = min(next, cur->end);
+		phyrs[n].addr = (phys_addr_t)(entry->addr + cur->pos - entry->start);
+		phyrs[n++].len = (size_t)(next - cur->pos);
+		cur->pos = next;
 	}
 	return n;
 }
 
-static void fill_open(struct phyr_iter *it, struct phyr *phyr)
+static void fill_open(struct phyr_cursor *cur, struct phyr *phyr)
 {
-	const struct phyr_list *list = it->list;
+	const struct phyr_list *list = cur->list;
 
-	phyr->addr = list->open.addr + (phys_addr_t)(it->pos - list->open_start);
-	phyr->len = (size_t)(it->end - it->pos);
-	it->pos = it->end;
+	phyr->addr = list->open.addr + (phys_addr_t)(cur->pos - list->open_start);
+	phyr->len = (size_t)(cur->end - cur->pos);
+	cur->pos = cur->end;
 }
 
-static enum phyr_kind next_kind(const struct phyr_iter *it)
+static enum phyr_kind next_kind(const struct phyr_cursor *cur)
 {
-	return it->leaf ? it->leaf->kind : it->list->open_kind;
+	return cur->leaf ? cur->leaf->kind : cur->list->open_kind;
 }
 
 /* Takes from one leaf, or the open phyr. */
-static unsigned int fill_some(struct phyr_iter *it, struct phyr *phyrs, unsigned int max)
+static unsigned int fill_some(struct phyr_cursor *cur, struct phyr *phyrs, unsigned int max)
 {
-	const struct phyr_leaf *leaf = it->leaf;
+	const struct phyr_leaf *leaf = cur->leaf;
 	unsigned int n;
 
 	if (!leaf) {
-		fill_open(it, phyrs);
+		fill_open(cur, phyrs);
 		return 1;
 	}
 	if (leaf->shift)
-		n = fill_packed(it, leaf, phyrs, max);
+		n = fill_packed(cur, leaf, phyrs, max);
 	else
-		n = fill_wide(it, leaf, phyrs, max);
-	if (it->index == leaf->nr) {
-		it->leaf = leaf->next;
-		it->index = 0;
+		n = fill_wide(cur, leaf, phyrs, max);
+	if (cur->index == leaf->nr) {
+		cur->leaf = leaf->next;
+		cur->index = 0;
 	}
 	return n;
 }
 
 /**
- * phyr_iter_fill - the next phyrs of a slice, all of one kind
- * @it: the iterator; not one that phyr_iter_next() has been called on
+ * phyr_cursor_fill - the next phyrs of a slice, all of one kind
+ * @cur: the cursor
  * @phyrs: where to put them, cut to the slice at both ends
  * @max: how many, at most; not 0
  *
  * Context: any.
- * Return: how many; 0 at the end of the slice.  Their kind is in @it->kind.
+ * Return: how many; 0 at the end of the slice.  Their kind is in @cur->kind.
  */
-unsigned int phyr_iter_fill(struct phyr_iter *it, struct phyr *phyrs, unsigned int max)
+unsigned int phyr_cursor_fill(struct phyr_cursor *cur, struct phyr *phyrs, unsigned int max)
 {
 	unsigned int n = 0;
 
-	if (it->pos == it->end)
+	if (cur->pos == cur->end)
 		return 0;
-	it->kind = next_kind(it);
+	cur->kind = next_kind(cur);
 	do {
-		n += fill_some(it, phyrs + n, max - n);
-	} while (n < max && it->pos < it->end && next_kind(it) == it->kind);
+		n += fill_some(cur, phyrs + n, max - n);
+	} while (n < max && cur->pos < cur->end && next_kind(cur) == cur->kind);
 	return n;
 }
 
@@ -931,32 +929,30 @@ static unsigned int short_fill(const struct phyr_list *list, struct phyr *phyrs)
 }
 
 /**
- * phyr_iter_begin - the first phyrs of a slice of a list, all of one kind
- * @it: the iterator, for phyr_iter_fill() to go on with
+ * phyr_cursor_begin - the first phyrs of a slice of a list, all of one kind
+ * @cur: the cursor, for phyr_cursor_fill() to go on with
  * @list: the list, which must not change while it is walked
  * @offset: first byte of the slice
  * @len: its length; the walk ends with the list if that comes first
  * @phyrs: where to put them, cut to the slice at both ends
  * @max: how many, at most; not 0
  *
- * phyr_iter_init() and phyr_iter_fill() in one, and quick for all of a short list.
+ * phyr_cursor_init() and phyr_cursor_fill() in one, and fast for all of a short list.
  *
  * Context: any.
- * Return: how many; 0 for an empty slice.  Their kind is in @it->kind.
+ * Return: how many; 0 for an empty slice.  Their kind is in @cur->kind.
  */
-unsigned int phyr_iter_begin(struct phyr_iter *it, const struct phyr_list *list,
-			     u64 offset, u64 len, struct phyr *phyrs, unsigned int max)
+unsigned int phyr_cursor_begin(struct phyr_cursor *cur, const struct phyr_list *list,
+			       u64 offset, u64 len, struct phyr *phyrs, unsigned int max)
 {
 	if (offset || len < phyr_list_len(list) || list->nr > max || !list_short(list)) {
-		phyr_iter_init(it, list, offset, len);
-		return phyr_iter_fill(it, phyrs, max);
+		phyr_cursor_init(cur, list, offset, len);
+		return phyr_cursor_fill(cur, phyrs, max);
 	}
-	it->kind = list->open_kind;
-	it->pos = 0;		/* nothing is left */
-	it->end = 0;
-	it->used = 0;
-	it->filled = 0;
-	return short_fill(list, phyrs);
+	cur->kind = list->open_kind;
+	cur->pos = 0;		/* nothing is left */
+	cur->end = 0;
+		return short_fill(list, phyrs);
 }
 
 /**
@@ -974,7 +970,7 @@ unsigned int phyr_iter_begin(struct phyr_iter *it, const struct phyr_list *list,
 bool phyr_list_find(const struct phyr_list *list, u64 offset,
 		    struct phyr *phyr, enum phyr_kind *kind)
 {
-	struct phyr_iter it __uninitialized;
+	struct phyr_cursor cur;
 	u64 skip;
 
 	if (offset >= list->open_start) {	/* many lists have no other phyr */
@@ -987,10 +983,10 @@ bool phyr_list_find(const struct phyr_list *list, u64 offset,
 			*kind = list->open_kind;
 		return true;
 	}
-	phyr_iter_init(&it, list, offset, ~0ULL);
-	phyr_iter_fill(&it, phyr, 1);
+	phyr_cursor_init(&cur, list, offset, ~0ULL);
+	phyr_cursor_fill(&cur, phyr, 1);
 	if (kind)
-		*kind = it.kind;
+		*kind = cur.kind;
 	return true;
 }
 

@@ -200,20 +200,20 @@ static int iova_link_some(struct sg_phyrs *sg, const struct phyr *phyr, unsigned
 static u64 iova_link(struct sg_phyrs *sg, int *error)
 {
 	struct phyr phyrs[FILL_FEW] __uninitialized;
-	struct phyr_iter it __uninitialized;
+	struct phyr_cursor cur;
 	unsigned int nr;
 	u64 linked = 0;
 	int ret;
 
-	nr = phyr_iter_begin(&it, sg->list, sg->offset, sg->len, phyrs, FILL_FEW);
+	nr = phyr_cursor_begin(&cur, sg->list, sg->offset, sg->len, phyrs, FILL_FEW);
 	/* how it lies in a granule depends on the first address */
 	ret = dma_iova_try_alloc(sg->dev, &sg->iova, phyrs[0].addr, sg->len) ? 0 : -EOPNOTSUPP;
 	while (!ret) {
-		ret = iova_link_some(sg, phyrs, nr, kind_attrs(sg, it.kind), &linked);
+		ret = iova_link_some(sg, phyrs, nr, kind_attrs(sg, cur.kind), &linked);
 		if (ret || linked == sg->len)
 			break;
 		cond_resched();
-		nr = phyr_iter_fill(&it, phyrs, FILL_FEW);
+		nr = phyr_cursor_fill(&cur, phyrs, FILL_FEW);
 		if (WARN_ON_ONCE(!nr))	/* the list has changed */
 			ret = -EINVAL;
 	}
@@ -376,12 +376,12 @@ static void table_fill(struct sg_phyrs *sg)
 {
 	struct scatterlist *s = sg->sgt.sgl;
 	struct phyr phyrs[FILL_FEW] __uninitialized;
-	struct phyr_iter it __uninitialized;
+	struct phyr_cursor cur;
 	const struct phyr *phyr;
 	unsigned int nr;
 
-	nr = phyr_iter_begin(&it, sg->list, sg->offset, sg->len, phyrs, FILL_FEW);
-	for (; nr; nr = phyr_iter_fill(&it, phyrs, FILL_FEW)) {
+	nr = phyr_cursor_begin(&cur, sg->list, sg->offset, sg->len, phyrs, FILL_FEW);
+	for (; nr; nr = phyr_cursor_fill(&cur, phyrs, FILL_FEW)) {
 		for (phyr = phyrs; nr; nr--, phyr++)
 			s = table_set(s, *phyr);
 		cond_resched();

@@ -97,12 +97,12 @@ static void unpin_some(const struct phyr *phyrs, unsigned int nr, bool make_dirt
 void phyr_unpin_from(struct phyr_list *list, u64 offset, bool make_dirty)
 {
 	struct phyr phyrs[UNPIN_FEW] __uninitialized;
-	struct phyr_iter it __uninitialized;
+	struct phyr_cursor cur;
 	unsigned int nr;
 
-	nr = phyr_iter_begin(&it, list, offset, ~0ULL, phyrs, UNPIN_FEW);
-	for (; nr; nr = phyr_iter_fill(&it, phyrs, UNPIN_FEW))
-		if (it.kind != PHYR_PFNMAP)
+	nr = phyr_cursor_begin(&cur, list, offset, ~0ULL, phyrs, UNPIN_FEW);
+	for (; nr; nr = phyr_cursor_fill(&cur, phyrs, UNPIN_FEW))
+		if (cur.kind != PHYR_PFNMAP)
 			unpin_some(phyrs, nr, make_dirty);
 	if (list->watch)
 		phyr_watch_cut(list, offset);

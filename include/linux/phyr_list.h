@@ -2,6 +2,16 @@
 /*
  * struct phyr and the list of them.
  *
+ *	phyr		one physically contiguous range
+ *	list		phyrs in order; together they are the bytes of one object
+ *	slice		the bytes [offset, offset + length) of a list
+ *	segment		what a device takes at once
+ *	run		page-table entries that map alike, one after another
+ *	interval	the part of a mapping that is watched for revocation
+ *	leaf		of the B+tree that holds a list (a page table has entries)
+ *	region		a /dev/phyr object (RDMA has memory regions, MR)
+ *	cursor		a position in a list, which fills arrays
+ *
  * A phyr is one physically contiguous range, of any length, of any memory that
  * both the CPU and a bus master can address, whether or not it has a struct
  * page.  A phyr_list is an ordered run of phyrs that together describe one
@@ -102,27 +112,39 @@ struct phyr_list {
 	u64 first_leaf[16];
 };
 
-#define PHYR_ITER_AHEAD	16
-
 /**
- * struct phyr_iter - a position in a list, and where to stop
- * @kind: the &enum phyr_kind of the phyr that phyr_iter_next() gave last
+ * struct phyr_cursor - a position in a list, and where to stop
+ * @kind: the &enum phyr_kind of the phyrs that phyr_cursor_fill() returned last
  *
- * The other fields are private.  The iterator reads some phyrs of one kind
- * ahead, so it takes a few hundred bytes of stack.
+ * The other fields are private.  It fills arrays; &struct phyr_iter returns one phyr
+ * at a time.
  */
-struct phyr_iter {
+struct phyr_cursor {
 	/* private: */
 	const struct phyr_list *list;
 	const struct phyr_leaf *leaf;
-	unsigned int index;
 	u64 pos;
 	u64 end;
+	unsigned int index;
 	/* public: */
+	enum phyr_kind kind;
+};
+
+#define PHYR_ITER_AHEAD	16
+
+/**
+ * struct phyr_iter - an iterator over a slice of a list
+ * @kind: the &enum phyr_kind of the phyr that phyr_iter_next() returned last
+ *
+ * The other fields are private.  It reads some phyrs of one kind ahead, so it takes a
+ * few hundred bytes of stack.
+ */
+struct phyr_iter {
 	enum phyr_kind kind;
 	/* private: */
 	unsigned int used;
 	unsigned int filled;
+	struct phyr_cursor cursor;
 	struct phyr ahead[PHYR_ITER_AHEAD];
 };
 
@@ -141,11 +163,29 @@ void phyr_list_trim(struct phyr_list *list, gfp_t gfp);
 bool phyr_list_find(const struct phyr_list *list, u64 offset,
 		    struct phyr *phyr, enum phyr_kind *kind);
 
-void phyr_iter_init(struct phyr_iter *it, const struct phyr_list *list,
-		    u64 offset, u64 len);
-unsigned int phyr_iter_begin(struct phyr_iter *it, const struct phyr_list *list,
-			     u64 offset, u64 len, struct phyr *phyrs, unsigned int max);
-unsigned int phyr_iter_fill(struct phyr_iter *it, struct phyr *phyrs, unsigned int max);
+void phyr_cursor_init(struct phyr_cursor *cur, const struct phyr_list *list,
+		      u64 offset, u64 len);
+unsigned int phyr_cursor_begin(struct phyr_cursor *cur, const struct phyr_list *list,
+			       u64 offset, u64 len, struct phyr *phyrs, unsigned int max);
+unsigned int phyr_cursor_fill(struct phyr_cursor *cur, struct phyr *phyrs, unsigned int max);
+
+/**
+ * phyr_iter_init - start iterating over a slice of a list
+ * @it: the iterator
+ * @list: the list, which must not change while it is walked
+ * @offset: first byte of the slice
+ * @len: its length; the walk ends with the list if that comes first
+ *
+ * Context: any.
+ */
+static inline void phyr_iter_init(struct phyr_iter *it, const struct phyr_list *list,
+				  u64 offset, u64 len)
+{
+	phyr_cursor_init(&it->cursor, list, offset, len);
+	it->kind = it->cursor.kind;
+	it->used = 0;
+	it->filled = 0;
+}
 
 /**
  * phyr_iter_next - the next phyr of a slice
@@ -159,9 +199,10 @@ static inline bool phyr_iter_next(struct phyr_iter *it, struct phyr *phyr)
 {
 	if (it->used == it->filled) {
 		it->used = 0;
-		it->filled = phyr_iter_fill(it, it->ahead, PHYR_ITER_AHEAD);
+		it->filled = phyr_cursor_fill(&it->cursor, it->ahead, PHYR_ITER_AHEAD);
 		if (!it->filled)
 			return false;
+		it->kind = it->cursor.kind;
 	}
 	*phyr = it->ahead[it->used++];
 	return true;
@@ -172,11 +213,11 @@ static inline bool phyr_iter_next(struct phyr_iter *it, struct phyr *phyr)
  * @it: the iterator
  *
  * Context: any.
- * Return: whether phyr_iter_next() will give another phyr.
+ * Return: whether phyr_iter_next() will return another phyr.
  */
 static inline bool phyr_iter_more(const struct phyr_iter *it)
 {
-	return it->used < it->filled || it->pos < it->end;
+	return it->used < it->filled || it->cursor.pos < it->cursor.end;
 }
 
 /**

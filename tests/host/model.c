@@ -148,7 +148,7 @@ struct batch {
 	unsigned int used;
 };
 
-/* What phyr_iter_begin() or phyr_iter_fill() filled; the phyr behind stays as it is. */
+/* What phyr_cursor_begin() or phyr_cursor_fill() filled; the phyr behind stays as it is. */
 static bool filled(struct batch *batch, unsigned int nr, unsigned int max)
 {
 	struct phyr *guard = &batch->phyrs[max];
@@ -159,7 +159,7 @@ static bool filled(struct batch *batch, unsigned int nr, unsigned int max)
 	       same("the phyr behind", guard->addr == 1 && guard->len == 2, true);
 }
 
-static bool batches_match(const struct model *m, struct phyr_iter *it, struct batch *batch,
+static bool batches_match(const struct model *m, struct phyr_cursor *cur, struct batch *batch,
 			  u64 offset, u64 len, unsigned int max)
 {
 	u64 start = 0, end = slice_end(m, offset, len);
@@ -171,30 +171,30 @@ static bool batches_match(const struct model *m, struct phyr_iter *it, struct ba
 		if (!r.len)
 			continue;
 		if (batch->used == batch->nr &&
-		    !filled(batch, phyr_iter_fill(it, batch->phyrs, max), max))
+		    !filled(batch, phyr_cursor_fill(cur, batch->phyrs, max), max))
 			return false;
 		if (!same("something left", batch->nr > 0, true) ||
-		    !same_phyr(&batch->phyrs[batch->used++], it->kind, r))
+		    !same_phyr(&batch->phyrs[batch->used++], cur->kind, r))
 			return false;
 	}
 	return same("what is left", batch->nr - batch->used, 0) &&
-	       same("the end", phyr_iter_fill(it, batch->phyrs, max), 0) &&
-	       same("the end, again", phyr_iter_fill(it, batch->phyrs, max), 0);
+	       same("the end", phyr_cursor_fill(cur, batch->phyrs, max), 0) &&
+	       same("the end, again", phyr_cursor_fill(cur, batch->phyrs, max), 0);
 }
 
 bool model_fill_matches(const struct model *m, const struct phyr_list *list,
 			u64 offset, u64 len, unsigned int max)
 {
 	struct batch batch = { .nr = 0 };
-	struct phyr_iter it;
+	struct phyr_cursor cur;
 
 	batch.phyrs[max] = (struct phyr) { 1, 2 };
-	phyr_iter_init(&it, list, offset, len);
-	if (!batches_match(m, &it, &batch, offset, len, max))
+	phyr_cursor_init(&cur, list, offset, len);
+	if (!batches_match(m, &cur, &batch, offset, len, max))
 		return false;
-	memset(&it, 0xa5, sizeof(it));
-	return filled(&batch, phyr_iter_begin(&it, list, offset, len, batch.phyrs, max), max) &&
-	       batches_match(m, &it, &batch, offset, len, max);
+	memset(&cur, 0xa5, sizeof(cur));
+	return filled(&batch, phyr_cursor_begin(&cur, list, offset, len, batch.phyrs, max), max) &&
+	       batches_match(m, &cur, &batch, offset, len, max);
 }
 
 bool model_matches(const struct model *m, const struct phyr_list *list)

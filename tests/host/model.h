@@ -34,7 +34,7 @@ u64 model_start(const struct model *m, size_t index);
 bool model_matches(const struct model *m, const struct phyr_list *list);
 bool model_slice_matches(const struct model *m, const struct phyr_list *list,
 			 u64 offset, u64 len);
-/* The same by phyr_iter_fill(), begun in both ways; @max at once, up to MODEL_FILL_MAX. */
+/* The same by phyr_cursor_fill(), begun in both ways; @max at once, up to MODEL_FILL_MAX. */
 #define MODEL_FILL_MAX 40u
 bool model_fill_matches(const struct model *m, const struct phyr_list *list,
 			u64 offset, u64 len, unsigned int max);
