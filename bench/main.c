@@ -25,37 +25,40 @@ static enum dma_data_direction list_dir(const struct phyr_list *list)
 /* Into an object that is there already, as the stock way's table is. */
 static int phyr_map(struct device *dev, const struct phyr_list *list, struct bench_side *side)
 {
-	struct sg_phyrs *sg = sg_phyrs_alloc(GFP_KERNEL);
+	struct phyr_dma *dma = phyr_dma_alloc(dev, NULL, GFP_KERNEL);
 	u64 start;
 	int ret;
 
-	if (!sg)
+	if (!dma)
 		return -ENOMEM;
 	start = ktime_get_ns();
-	ret = sg_phyrs_map(sg, dev, list, 0, phyr_list_len(list), list_dir(list), 0, NULL);
+	ret = phyr_dma_map(dma, list, 0, phyr_list_len(list), list_dir(list), 0);
 	side->map_ns = ktime_get_ns() - start;
 	if (!ret) {
-		side->segments = sg_phyrs_nr(sg);
+		side->segments = phyr_dma_nr(dma);
 		start = ktime_get_ns();
-		sg_phyrs_unmap(sg);
+		phyr_dma_unmap(dma);
 		side->unmap_ns = ktime_get_ns() - start;
 	}
-	sg_phyrs_free(sg);
+	phyr_dma_free(dma);
 	return ret;
 }
 
 static int phyr_map_new(struct device *dev, const struct phyr_list *list,
 			struct bench_side *side)
 {
-	struct sg_phyrs *sg;
+	struct phyr_dma *dma;
 	u64 start = ktime_get_ns();
+	int ret = -ENOMEM;
 
-	sg = sg_map_phyr_list(dev, list, 0, phyr_list_len(list), list_dir(list), 0);
+	dma = phyr_dma_alloc(dev, NULL, GFP_KERNEL_ACCOUNT);
+	if (dma)
+		ret = phyr_dma_map(dma, list, 0, phyr_list_len(list), list_dir(list), 0);
 	side->map_new_ns = ktime_get_ns() - start;
-	if (IS_ERR(sg))
-		return PTR_ERR(sg);
-	sg_unmap_phyrs(sg);
-	return 0;
+	if (!ret)
+		phyr_dma_unmap(dma);
+	phyr_dma_free(dma);
+	return ret;
 }
 
 /* In turns, as the second one finds some things warm. */

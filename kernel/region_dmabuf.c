@@ -35,7 +35,7 @@
 struct region_map {
 	struct list_head entry;
 	struct phyr_user stopped;
-	struct sg_phyrs *sg;
+	struct phyr_dma *dma;
 	struct sg_table sgt;
 };
 
@@ -109,14 +109,15 @@ static struct sg_table *region_map_dma_buf(struct dma_buf_attachment *attach,
 	if (!map)
 		return ERR_PTR(-ENOMEM);
 	map->stopped.revoke = map_stopped;
-	map->sg = sg_map_phyr_list_revocable(attach->dev, &region->list, 0,
-					     phyr_list_len(&region->list), dir, 0,
-					     &map->stopped);
-	if (IS_ERR(map->sg)) {
-		ret = PTR_ERR(map->sg);
+	map->dma = phyr_dma_alloc(attach->dev, &map->stopped, GFP_KERNEL_ACCOUNT);
+	if (!map->dma) {
+		ret = -ENOMEM;
 		goto free;
 	}
-	ret = sg_phyrs_to_sgtable(map->sg, &map->sgt, GFP_KERNEL_ACCOUNT);
+	ret = phyr_dma_map(map->dma, &region->list, 0, phyr_list_len(&region->list), dir, 0);
+	if (ret)
+		goto free_dma;
+	ret = phyr_dma_to_sgtable(map->dma, &map->sgt, GFP_KERNEL_ACCOUNT);
 	if (ret)
 		goto unmap;
 	mutex_lock(&region->lock);
@@ -125,7 +126,9 @@ static struct sg_table *region_map_dma_buf(struct dma_buf_attachment *attach,
 	atomic_inc(&region->nr_maps);
 	return &map->sgt;
 unmap:
-	sg_unmap_phyrs(map->sg);
+	phyr_dma_unmap(map->dma);
+free_dma:
+	phyr_dma_free(map->dma);
 free:
 	kfree(map);
 	return ERR_PTR(ret);
@@ -141,7 +144,8 @@ static void region_unmap_dma_buf(struct dma_buf_attachment *attach, struct sg_ta
 	list_del(&map->entry);
 	mutex_unlock(&region->lock);
 	sg_free_table(&map->sgt);
-	sg_unmap_phyrs(map->sg);
+	phyr_dma_unmap(map->dma);
+	phyr_dma_free(map->dma);
 	kfree(map);
 	if (atomic_dec_and_test(&region->nr_maps))
 		wake_up_all(&region->unmapped);
@@ -164,7 +168,7 @@ static int region_begin_cpu_access(struct dma_buf *dmabuf, enum dma_data_directi
 	}
 	mutex_lock(&region->lock);
 	list_for_each_entry(map, &region->maps, entry)
-		sg_phyrs_sync_for_cpu(map->sg);
+		phyr_dma_sync_for_cpu(map->dma);
 	mutex_unlock(&region->lock);
 	return 0;
 }
@@ -176,7 +180,7 @@ static int region_end_cpu_access(struct dma_buf *dmabuf, enum dma_data_direction
 
 	mutex_lock(&region->lock);
 	list_for_each_entry(map, &region->maps, entry)
-		sg_phyrs_sync_for_device(map->sg);
+		phyr_dma_sync_for_device(map->dma);
 	mutex_unlock(&region->lock);
 	return region_imported(region) ? dma_buf_end_cpu_access(region->source.dmabuf, dir) : 0;
 }

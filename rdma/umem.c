@@ -361,55 +361,20 @@ static unsigned int table_max(struct ib_device *device)
 	return rounddown(min_t(u64, ib_dma_max_seg_size(device), UINT_MAX), PAGE_SIZE);
 }
 
-static int table_alloc(struct phyr_umem *pu, unsigned int max)
-{
-	struct sg_append_table *table = &pu->umem.sgt_append;
-	struct phyr_iter it;
-	struct phyr phyr;
-	u64 nr = 0;
-	int ret;
-
-	phyr_list_for_each(&pu->list, it, phyr) {
-		nr += DIV_ROUND_UP_ULL(phyr.len, max);
-		cond_resched();
-	}
-	if (nr > UINT_MAX)
-		return -EINVAL;
-	ret = sg_alloc_table(&table->sgt, nr, GFP_KERNEL_ACCOUNT);
-	if (!ret)
-		table->total_nents = nr;
-	return ret;
-}
-
-static void table_fill(struct phyr_umem *pu, unsigned int max)
-{
-	struct scatterlist *s = pu->umem.sgt_append.sgt.sgl;
-	struct phyr_iter it;
-	struct phyr phyr;
-	unsigned int len;
-
-	phyr_list_for_each(&pu->list, it, phyr) {
-		for (; phyr.len; phyr.addr += len, phyr.len -= len, s = sg_next(s)) {
-			len = min_t(size_t, phyr.len, max);
-			sg_set_page(s, pfn_to_page(PHYS_PFN(phyr.addr)), len, 0);
-		}
-		cond_resched();
-	}
-}
-
 static int umem_map_pages(struct phyr_umem *pu, unsigned long attrs)
 {
 	struct ib_umem *umem = &pu->umem;
-	unsigned int max = table_max(umem->ibdev);
-	int ret = table_alloc(pu, max);
+	struct sg_append_table *table = &umem->sgt_append;
+	int ret;
 
+	ret = phyr_list_to_sgtable(&pu->list, &table->sgt, table_max(umem->ibdev),
+				   GFP_KERNEL_ACCOUNT);
 	if (ret)
 		return ret;
-	table_fill(pu, max);
-	ret = ib_dma_map_sgtable_attrs(umem->ibdev, &umem->sgt_append.sgt, DMA_BIDIRECTIONAL,
-				       attrs);
+	table->total_nents = table->sgt.orig_nents;
+	ret = ib_dma_map_sgtable_attrs(umem->ibdev, &table->sgt, DMA_BIDIRECTIONAL, attrs);
 	if (ret) {
-		sg_free_append_table(&umem->sgt_append);
+		sg_free_append_table(table);
 		return ret;
 	}
 	phyr_list_free(&pu->list);	/* the pins are the table's now */
@@ -427,19 +392,23 @@ static int umem_map_pageless(struct phyr_umem *pu, unsigned long attrs)
 
 	if (ib_uses_virt_dma(umem->ibdev))
 		return -EFAULT;
-	pu->sg = sg_map_phyr_list(umem->ibdev->dma_device, &pu->list, 0,
-				  phyr_list_len(&pu->list),
-				  umem->writable ? DMA_BIDIRECTIONAL : DMA_TO_DEVICE, attrs);
-	if (IS_ERR(pu->sg))
-		return PTR_ERR(pu->sg);
-	ret = sg_phyrs_to_sgtable(pu->sg, &umem->sgt_append.sgt, GFP_KERNEL_ACCOUNT);
+	pu->dma = phyr_dma_alloc(umem->ibdev->dma_device, NULL, GFP_KERNEL_ACCOUNT);
+	if (!pu->dma)
+		return -ENOMEM;
+	ret = phyr_dma_map(pu->dma, &pu->list, 0, phyr_list_len(&pu->list),
+			   umem->writable ? DMA_BIDIRECTIONAL : DMA_TO_DEVICE, attrs);
+	if (ret)
+		goto free;
+	ret = phyr_dma_to_sgtable(pu->dma, &umem->sgt_append.sgt, GFP_KERNEL_ACCOUNT);
 	if (ret)
 		goto unmap;
 	umem->sgt_append.total_nents = umem->sgt_append.sgt.orig_nents;
 	umem_hold(pu);
 	return 0;
 unmap:
-	sg_unmap_phyrs(pu->sg);
+	phyr_dma_unmap(pu->dma);
+free:
+	phyr_dma_free(pu->dma);
 	return ret;
 }
 
@@ -486,9 +455,10 @@ replacement_of(UMEM_GET)(struct ib_device *device, unsigned long addr, size_t si
 
 static void umem_release(struct phyr_umem *pu, int dirty)
 {
-	if (pu->sg) {
+	if (pu->dma) {
 		sg_free_append_table(&pu->umem.sgt_append);
-		sg_unmap_phyrs(pu->sg);
+		phyr_dma_unmap(pu->dma);
+		phyr_dma_free(pu->dma);
 	}
 	if (pu->access)
 		phyr_access_put(pu->access);
@@ -540,7 +510,7 @@ replacement_of(ib_umem_copy_from)(void *dst, struct ib_umem *umem, size_t offset
 	int ret;
 
 	hook_enter(ib_umem_copy_from);
-	if (pu && pu->sg)
+	if (pu && pu->dma)
 		ret = umem_copy_from(pu, dst, offset, length);
 	else
 		ret = stock(ib_umem_copy_from)(dst, umem, offset, length);

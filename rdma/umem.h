@@ -14,7 +14,7 @@
  * @list: what this region has pinned itself
  * @base: where in the list the region begins
  * @access: for the CPU, which is the "device" of soft RoCE
- * @sg: for a device, where some of the memory has no struct page
+ * @dma: for a device, where some of the memory has no struct page
  * @region: of /dev/phyr, if the memory came as one
  * @dmabuf: of somebody else, if it came as that
  * @mapped: all of @dmabuf
@@ -24,7 +24,7 @@ struct phyr_umem {
 	struct phyr_list list;
 	u64 base;
 	struct phyr_access *access;
-	struct sg_phyrs *sg;
+	struct phyr_dma *dma;
 	struct phyr_region *region;
 	struct dma_buf *dmabuf;
 	struct phyr_dmabuf_map mapped;

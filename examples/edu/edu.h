@@ -37,7 +37,7 @@ struct edu {
 	int id;
 };
 
-/* What one open file has mapped: as phyrs (list, sg) or as a table (sgt). */
+/* What one open file has mapped: as phyrs (list, dma) or as a table (sgt). */
 struct edu_file {
 	struct edu *edu;
 	struct list_head entry;
@@ -45,13 +45,13 @@ struct edu_file {
 	enum dma_data_direction dir;
 	u64 len;
 
-	struct phyr_user stop;		/* called when the memory goes */
-	bool gone;			/* and so it has; under the engine's lock */
+	struct phyr_user stop;		/* called when the memory is revoked */
+	bool revoked;			/* it is; under the engine's lock */
 
 	const struct phyr_list *list;
 	struct phyr_list own;
 	struct phyr_region *region;
-	struct sg_phyrs *sg;
+	struct phyr_dma *dma;
 
 	struct dma_buf_attachment *attach;
 	struct sg_table *sgt;		/* under the dma-buf's lock and the engine's */

@@ -137,7 +137,7 @@ static ssize_t edu_move(struct edu_file *file, u64 offset, size_t len, bool stor
 	int ret;
 
 	mutex_lock(&edu->engine);
-	if (!file->gone)
+	if (!file->revoked)
 		n = edu_segment(file, offset, len, &addr);
 	if (n > 0) {
 		edu_sync_for_device(file);

@@ -2,13 +2,13 @@
 /*
  * Memory of a program, ready for the device.  This is the part to copy from:
  *
- *	pin_user_phyr_list()          pins it
- *	sg_map_phyr_list_revocable()  gives the device's addresses
- *	sg_phyr_iter_next()           cuts them into what the device can take
- *	sg_unmap_phyrs(), unpin_user_phyr_list()
+ *	pin_user_phyr_list()                pins it
+ *	phyr_dma_alloc(), phyr_dma_map()    map it for the device
+ *	phyr_dma_iter_next()                cuts it into what the device can take
+ *	phyr_dma_unmap(), phyr_dma_free(), unpin_user_phyr_list()
  *
- * Memory without a struct page may go at any time.  Then edu_stop() is called,
- * and the addresses are not used any more when it is back.
+ * Memory without a struct page may be revoked at any time.  Then edu_stop() is called,
+ * and when it returns the addresses are no longer used.
  *
  * The second half takes a dma-buf in the classic way, to show that a region of
  * /dev/phyr is one that any importer can use.
@@ -29,27 +29,32 @@ static const struct phyr_seg_limits edu_limits = {
 	.align = 1,
 };
 
-/* Waits for a transfer, and lets nobody begin another. */
+/* Waits for a transfer, and prevents others. */
 static void edu_stop(struct phyr_user *user)
 {
 	struct edu_file *file = container_of(user, struct edu_file, stop);
 
 	mutex_lock(&file->edu->engine);
-	file->gone = true;
+	file->revoked = true;
 	mutex_unlock(&file->edu->engine);
 }
 
 static int map_list(struct edu_file *file, const struct phyr_list *list)
 {
-	struct sg_phyrs *sg;
+	struct phyr_dma *dma;
+	int ret;
 
 	file->stop.revoke = edu_stop;
-	sg = sg_map_phyr_list_revocable(&file->edu->pdev->dev, list, 0, phyr_list_len(list),
-					file->dir, 0, &file->stop);
-	if (IS_ERR(sg))
-		return PTR_ERR(sg);
+	dma = phyr_dma_alloc(&file->edu->pdev->dev, &file->stop, GFP_KERNEL_ACCOUNT);
+	if (!dma)
+		return -ENOMEM;
+	ret = phyr_dma_map(dma, list, 0, phyr_list_len(list), file->dir, 0);
+	if (ret) {
+		phyr_dma_free(dma);
+		return ret;
+	}
 	file->list = list;
-	file->sg = sg;
+	file->dma = dma;
 	file->len = phyr_list_len(list);
 	return 0;
 }
@@ -100,7 +105,7 @@ static void edu_invalidate(struct dma_buf_attachment *attach)
 	struct sg_table *sgt;
 
 	mutex_lock(&file->edu->engine);
-	file->gone = true;
+	file->revoked = true;
 	sgt = file->sgt;
 	file->sgt = NULL;
 	mutex_unlock(&file->edu->engine);
@@ -165,10 +170,10 @@ static void unmap_dmabuf(struct edu_file *file)
 static void map_report(const struct edu_file *file, struct edu_map *map)
 {
 	map->len = file->len;
-	map->phyrs = file->sg ? phyr_list_nr(file->list) : 0;
-	map->segments = file->sg ? sg_phyrs_nr(file->sg) : file->nents;
-	map->list_bytes = file->sg ? sizeof(*file->list) + phyr_list_bytes(file->list) : 0;
-	map->map_bytes = file->sg ? sg_phyrs_bytes(file->sg) :
+	map->phyrs = file->dma ? phyr_list_nr(file->list) : 0;
+	map->segments = file->dma ? phyr_dma_nr(file->dma) : file->nents;
+	map->list_bytes = file->dma ? sizeof(*file->list) + phyr_list_bytes(file->list) : 0;
+	map->map_bytes = file->dma ? phyr_dma_bytes(file->dma) :
 				    file->orig_nents * sizeof(struct scatterlist);
 }
 
@@ -181,7 +186,7 @@ int edu_map(struct edu_file *file, struct edu_map *map)
 	if (file->mapped)
 		return -EBUSY;
 	file->dir = map->flags & EDU_MAP_WRITE ? DMA_BIDIRECTIONAL : DMA_TO_DEVICE;
-	file->gone = false;
+	file->revoked = false;
 	if (map->flags & EDU_MAP_DMABUF)
 		ret = map_dmabuf(file, map);
 	else if (map->flags & EDU_MAP_REGION)
@@ -206,8 +211,9 @@ void edu_unmap(struct edu_file *file)
 		unmap_dmabuf(file);
 		return;
 	}
-	sg_unmap_phyrs(file->sg);
-	file->sg = NULL;
+	phyr_dma_unmap(file->dma);
+	phyr_dma_free(file->dma);
+	file->dma = NULL;
 	file->list = NULL;
 	if (file->region)
 		phyr_region_put(file->region);
@@ -238,14 +244,14 @@ static ssize_t table_segment(const struct sg_table *sgt, u64 offset, size_t len,
  */
 ssize_t edu_segment(struct edu_file *file, u64 offset, size_t len, dma_addr_t *addr)
 {
-	struct sg_phyr_iter it;
+	struct phyr_dma_iter it;
 	struct sg_phyr seg;
 
 	len = min_t(size_t, len, EDU_BUF_SIZE);
 	if (file->sgt)
 		return table_segment(file->sgt, offset, len, addr);
-	sg_phyr_iter_init(&it, file->sg, offset, len, &edu_limits);
-	if (!sg_phyr_iter_next(&it, &seg))
+	phyr_dma_iter_init(&it, file->dma, offset, len, &edu_limits);
+	if (!phyr_dma_iter_next(&it, &seg))
 		return 0;
 	*addr = seg.dma_address;
 	return seg.dma_length;
@@ -253,12 +259,12 @@ ssize_t edu_segment(struct edu_file *file, u64 offset, size_t len, dma_addr_t *a
 
 void edu_sync_for_cpu(struct edu_file *file)
 {
-	if (file->sg)
-		sg_phyrs_sync_for_cpu(file->sg);
+	if (file->dma)
+		phyr_dma_sync_for_cpu(file->dma);
 }
 
 void edu_sync_for_device(struct edu_file *file)
 {
-	if (file->sg)
-		sg_phyrs_sync_for_device(file->sg);
+	if (file->dma)
+		phyr_dma_sync_for_device(file->dma);
 }

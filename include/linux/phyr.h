@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a driver includes to pin memory as phyrs and to let its device at it.
+ * What a driver includes to pin memory as phyrs and to map them for its device.
  *
  *	sources                    the list                  sinks
  *	pin_user_phyrs()      -->  struct phyr [],     -->   sg_map_phyrs()
- *	pin_user_phyr_list()       struct phyr_list          sg_map_phyr_list()
+ *	pin_user_phyr_list()       struct phyr_list          phyr_dma_map()
  */
 #ifndef _LINUX_PHYR_H
 #define _LINUX_PHYR_H
@@ -148,36 +148,30 @@ struct sg_phyr_chunk {
 	struct sg_phyr seg[];
 };
 
-struct sg_phyrs;
+struct phyr_dma;
 
-struct sg_phyrs *sg_map_phyrs(struct device *dev, const struct phyr *phyrs,
-			      unsigned int nr, enum dma_data_direction dir,
-			      unsigned long attrs);
-struct sg_phyrs *sg_map_phyr_list(struct device *dev, const struct phyr_list *list,
-				  u64 offset, u64 len, enum dma_data_direction dir,
-				  unsigned long attrs);
-struct sg_phyrs *sg_map_phyr_list_revocable(struct device *dev, const struct phyr_list *list,
-					    u64 offset, u64 len, enum dma_data_direction dir,
-					    unsigned long attrs, struct phyr_user *owner);
-void sg_unmap_phyrs(struct sg_phyrs *sg);
-struct sg_phyrs *sg_phyrs_alloc(gfp_t gfp);
-void sg_phyrs_free(struct sg_phyrs *sg);
-int sg_phyrs_map(struct sg_phyrs *sg, struct device *dev, const struct phyr_list *list,
-		 u64 offset, u64 len, enum dma_data_direction dir, unsigned long attrs,
-		 struct phyr_user *owner);
-void sg_phyrs_unmap(struct sg_phyrs *sg);
-void sg_phyrs_sync_for_cpu(struct sg_phyrs *sg);
-void sg_phyrs_sync_for_device(struct sg_phyrs *sg);
-int sg_phyrs_to_sgtable(const struct sg_phyrs *sg, struct sg_table *sgt, gfp_t gfp);
-unsigned long sg_phyrs_nr(const struct sg_phyrs *sg);
-size_t sg_phyrs_bytes(const struct sg_phyrs *sg);
+struct phyr_dma *phyr_dma_alloc(struct device *dev, struct phyr_user *owner, gfp_t gfp);
+int phyr_dma_map(struct phyr_dma *dma, const struct phyr_list *list, u64 offset, u64 len,
+		 enum dma_data_direction dir, unsigned long attrs);
+void phyr_dma_unmap(struct phyr_dma *dma);
+void phyr_dma_free(struct phyr_dma *dma);
+void phyr_dma_sync_for_cpu(struct phyr_dma *dma);
+void phyr_dma_sync_for_device(struct phyr_dma *dma);
+unsigned long phyr_dma_nr(const struct phyr_dma *dma);
+size_t phyr_dma_bytes(const struct phyr_dma *dma);
+
+struct phyr_dma *sg_map_phyrs(struct device *dev, const struct phyr *phyrs, unsigned int nr,
+			      enum dma_data_direction dir, unsigned long attrs);
+void sg_unmap_phyrs(struct phyr_dma *dma);
+
+/* The list of DMA addresses, and scatterlists: kernel/sg.c */
 
 /**
- * struct sg_phyr_iter - cuts a slice of a DMA list into a device's segments
+ * struct phyr_dma_iter - cuts a slice of a mapping into a device's segments
  *
  * The fields are private.
  */
-struct sg_phyr_iter {
+struct phyr_dma_iter {
 	/* private: */
 	const struct sg_phyr_chunk *chunk;
 	unsigned int index;
@@ -186,8 +180,12 @@ struct sg_phyr_iter {
 	struct phyr_seg_limits lim;
 };
 
-int sg_phyr_iter_init(struct sg_phyr_iter *it, const struct sg_phyrs *sg,
-		      u64 offset, u64 len, const struct phyr_seg_limits *lim);
-bool sg_phyr_iter_next(struct sg_phyr_iter *it, struct sg_phyr *seg);
+int phyr_dma_iter_init(struct phyr_dma_iter *it, const struct phyr_dma *dma,
+		       u64 offset, u64 len, const struct phyr_seg_limits *lim);
+bool phyr_dma_iter_next(struct phyr_dma_iter *it, struct sg_phyr *seg);
+
+int phyr_dma_to_sgtable(const struct phyr_dma *dma, struct sg_table *sgt, gfp_t gfp);
+int phyr_list_to_sgtable(const struct phyr_list *list, struct sg_table *sgt, unsigned int max,
+			 gfp_t gfp);
 
 #endif /* _LINUX_PHYR_H */

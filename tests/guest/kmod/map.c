@@ -19,7 +19,7 @@ struct mapping {
 	const struct phyr_list *list;
 	u64 offset;
 	u64 len;
-	struct sg_phyrs *sg;
+	struct phyr_dma *dma;
 	struct sg_table sgt;
 };
 
@@ -42,15 +42,15 @@ static bool leads_to(struct device *dev, dma_addr_t addr, phys_addr_t phys)
 static int check_segments(const struct mapping *m)
 {
 	struct sg_phyr seg = { .dma_length = 0 };
-	struct sg_phyr_iter di;
+	struct phyr_dma_iter di;
 	struct phyr_iter it;
 	struct phyr phyr;
 	size_t n;
 
-	sg_phyr_iter_init(&di, m->sg, 0, ~0ULL, &no_limits);
+	phyr_dma_iter_init(&di, m->dma, 0, ~0ULL, &no_limits);
 	phyr_list_for_each_slice(m->list, m->offset, m->len, it, phyr) {
 		for (; phyr.len; phyr.addr += n, phyr.len -= n) {
-			if (!seg.dma_length && !sg_phyr_iter_next(&di, &seg))
+			if (!seg.dma_length && !phyr_dma_iter_next(&di, &seg))
 				return __LINE__;
 			n = min(phyr.len, seg.dma_length);
 			if (!leads_to(m->dev, seg.dma_address, phyr.addr))
@@ -61,7 +61,7 @@ static int check_segments(const struct mapping *m)
 			seg.dma_length -= n;
 		}
 	}
-	return seg.dma_length || sg_phyr_iter_next(&di, &seg) ? __LINE__ : 0;
+	return seg.dma_length || phyr_dma_iter_next(&di, &seg) ? __LINE__ : 0;
 }
 
 static bool within(struct device *dev, dma_addr_t addr, u64 len)
@@ -84,18 +84,18 @@ static int check_slice(const struct mapping *m)
 	const struct phyr_seg_limits aligned = { .max_len = ~0ULL, .boundary_mask = ~0ULL,
 						 .align = 2 };
 	u64 start = m->len / 4, len = m->len / 2, done = 0;
-	struct sg_phyr_iter di;
+	struct phyr_dma_iter di;
 	struct sg_phyr seg;
 	struct phyr phyr;
 
-	if (sg_phyr_iter_init(&di, m->sg, start, len, &none) != -EINVAL ||
-	    sg_phyr_iter_next(&di, &seg) ||
-	    sg_phyr_iter_init(&di, m->sg, start, len, &aligned) != -EINVAL ||
-	    sg_phyr_iter_next(&di, &seg))
+	if (phyr_dma_iter_init(&di, m->dma, start, len, &none) != -EINVAL ||
+	    phyr_dma_iter_next(&di, &seg) ||
+	    phyr_dma_iter_init(&di, m->dma, start, len, &aligned) != -EINVAL ||
+	    phyr_dma_iter_next(&di, &seg))
 		return __LINE__;
-	if (sg_phyr_iter_init(&di, m->sg, start, len, &lim))
+	if (phyr_dma_iter_init(&di, m->dma, start, len, &lim))
 		return __LINE__;
-	while (sg_phyr_iter_next(&di, &seg)) {
+	while (phyr_dma_iter_next(&di, &seg)) {
 		if (!within(m->dev, seg.dma_address, seg.dma_length))
 			return __LINE__;
 		if (!phyr_list_find(m->list, m->offset + start + done, &phyr, NULL))
@@ -138,16 +138,16 @@ static int check_cpu(const struct mapping *m)
 static int check_dma(const struct mapping *m)
 {
 	struct sg_phyr seg = { .dma_length = 0 };
-	struct sg_phyr_iter di;
+	struct phyr_dma_iter di;
 	struct scatterlist *s;
 	u64 sum = 0;
 	int i;
 
-	sg_phyr_iter_init(&di, m->sg, 0, ~0ULL, &no_limits);
+	phyr_dma_iter_init(&di, m->dma, 0, ~0ULL, &no_limits);
 	for_each_sgtable_dma_sg(&m->sgt, s, i) {
 		if (!within(m->dev, sg_dma_address(s), sg_dma_len(s)))
 			return __LINE__;
-		if (!seg.dma_length && !sg_phyr_iter_next(&di, &seg))
+		if (!seg.dma_length && !phyr_dma_iter_next(&di, &seg))
 			return __LINE__;
 		if (sg_dma_address(s) != seg.dma_address || sg_dma_len(s) > seg.dma_length)
 			return __LINE__;
@@ -162,7 +162,7 @@ static int check_table(struct mapping *m, struct pt_map *map)
 {
 	int line;
 
-	map->error = -sg_phyrs_to_sgtable(m->sg, &m->sgt, GFP_KERNEL);
+	map->error = -phyr_dma_to_sgtable(m->dma, &m->sgt, GFP_KERNEL);
 	if (map->error == ENOMEM)
 		return 0;
 	if (map->error)
@@ -180,11 +180,11 @@ static int check_all(struct mapping *m, struct pt_map *map)
 {
 	int line = check_segments(m);
 
-	map->segments = sg_phyrs_nr(m->sg);
-	if (!line && !sg_phyrs_bytes(m->sg))
+	map->segments = phyr_dma_nr(m->dma);
+	if (!line && !phyr_dma_bytes(m->dma))
 		line = __LINE__;
-	sg_phyrs_sync_for_device(m->sg);
-	sg_phyrs_sync_for_cpu(m->sg);
+	phyr_dma_sync_for_device(m->dma);
+	phyr_dma_sync_for_cpu(m->dma);
 	if (!line)
 		line = check_slice(m);
 	if (!line)
@@ -215,11 +215,11 @@ static int map_array(struct pt_file *pt, struct mapping *m, struct pt_map *map)
 		goto free;
 	m->list = &list;
 	m->len = phyr_list_len(&list);
-	m->sg = sg_map_phyrs(m->dev, pt->phyrs, pt->nr, DMA_BIDIRECTIONAL, 0);
-	map->error = -PTR_ERR_OR_ZERO(m->sg);
+	m->dma = sg_map_phyrs(m->dev, pt->phyrs, pt->nr, DMA_BIDIRECTIONAL, 0);
+	map->error = -PTR_ERR_OR_ZERO(m->dma);
 	if (!map->error) {
 		map->line = check_all(m, map);
-		sg_unmap_phyrs(m->sg);
+		sg_unmap_phyrs(m->dma);
 	}
 free:
 	phyr_list_free(&list);
@@ -253,44 +253,44 @@ static u32 check_write(const struct mapping *m)
 
 static void map_into(struct mapping *m, struct pt_map *map)
 {
-	struct phyr_user stop = { .revoke = map_stop };
 	enum dma_data_direction dir = DMA_BIDIRECTIONAL;
 
 	if (phyr_list_read_only(m->list) && !(map->flags & PT_WRITE))
 		dir = DMA_TO_DEVICE;
-	map->error = -sg_phyrs_map(m->sg, m->dev, m->list, m->offset, m->len, dir, 0, &stop);
+	map->error = -phyr_dma_map(m->dma, m->list, m->offset, m->len, dir, 0);
 	if (map->error) {
-		map->line = sg_phyrs_nr(m->sg) ? __LINE__ : 0;
+		map->line = phyr_dma_nr(m->dma) ? __LINE__ : 0;
 		return;
 	}
 	map->line = check_all(m, map) ?: check_write(m);
-	if (sg_phyrs_map(m->sg, m->dev, m->list, m->offset, m->len, dir, 0, &stop) != -EBUSY)
+	if (phyr_dma_map(m->dma, m->list, m->offset, m->len, dir, 0) != -EBUSY)
 		map->line = __LINE__;
-	sg_phyrs_unmap(m->sg);
+	phyr_dma_unmap(m->dma);
 }
 
 /* Twice into the same object: the slice, and, even if that failed, the beginning of it. */
 static int map_list(struct pt_file *pt, struct mapping *m, struct pt_map *map)
 {
+	struct phyr_user stop = { .revoke = map_stop };
 	struct pt_map again = *map;
 
 	m->list = &pt->list;
 	m->offset = map->offset;
 	m->len = map->len;
-	m->sg = sg_phyrs_alloc(GFP_KERNEL);
-	if (!m->sg) {
+	m->dma = phyr_dma_alloc(m->dev, &stop, GFP_KERNEL);
+	if (!m->dma) {
 		map->error = ENOMEM;
 		return 0;
 	}
 	map_into(m, map);
-	sg_phyrs_unmap(m->sg);		/* nothing to end any more, or ever */
+	phyr_dma_unmap(m->dma);		/* nothing to end any more, or ever */
 	m->len = min_t(u64, m->len, PAGE_SIZE);
 	map_into(m, &again);
 	if (!map->error)
 		map->error = again.error;
 	if (!map->line)
 		map->line = again.line;
-	sg_phyrs_free(m->sg);
+	phyr_dma_free(m->dma);
 	return 0;
 }
 

@@ -88,7 +88,7 @@ struct pt_copy {
  * @flags: PT_ARRAY, PT_PLATFORM; PT_WRITE: the device writes, even if the list is read-only
  * @max_seg: longest segment that the device takes meanwhile; 0 as it is
  * @boundary: mask that no segment crosses; 0 as it is
- * @error: out: 0, or the errno of sg_map_phyrs() or sg_phyrs_to_sgtable()
+ * @error: out: 0, or the errno of sg_map_phyrs() or phyr_dma_to_sgtable()
  * @segments: out: ranges of DMA addresses
  * @entries: out: entries of the CPU's half of the sg_table
  * @dma_entries: out: entries of the device's half
