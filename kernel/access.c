@@ -226,7 +226,7 @@ EXPORT_SYMBOL_GPL(phyr_access_leave);
  *
  * Whether it may be written is for the caller to ask: phyr_list_read_only().  With
  * memory that the kernel does not map all the time (CONFIG_HIGHMEM) only
- * phyr_access_copy() works.
+ * phyr_access_read() works.
  *
  * Context: any; between phyr_access_enter() and phyr_access_leave().
  * Return: how many bytes are contiguous from there on, all of one sort; 0 past
@@ -324,31 +324,13 @@ static size_t copy_some(struct phyr_access *access, u64 offset, void *buf, size_
 	return n;
 }
 
-/**
- * phyr_access_copy - copy from or to what a list describes
- * @access: the access
- * @offset: where in the list to begin, in bytes
- * @buf: the other side
- * @len: how many bytes
- * @write: copy from @buf into the list, else from the list into @buf
- *
- * Copies as far as each phyr goes, not a page at a time.  I/O memory is
- * written and read with the accessors for it.
- *
- * Context: any.
- * Return: 0; -EACCES for writing to a read-only list (pinned without FOLL_WRITE);
- * -EINVAL if the list ends before, and what there is was copied; -ENODEV if it was
- * revoked.
- */
-int phyr_access_copy(struct phyr_access *access, u64 offset, void *buf, size_t len,
-		     bool write)
+static __always_inline int access_copy(struct phyr_access *access, u64 offset, void *buf,
+				       size_t len, bool write)
 {
 	int idx, ret = 0;
 	char *addr;
 	size_t n;
 
-	if (write && phyr_list_read_only(access->list))
-		return -EACCES;
 	if (len <= last_get(access, offset, &addr)) {
 		copy_plain(addr, buf, len, write);
 		return 0;
@@ -366,4 +348,43 @@ int phyr_access_copy(struct phyr_access *access, u64 offset, void *buf, size_t l
 	phyr_access_leave(access, idx);
 	return ret;
 }
-EXPORT_SYMBOL_GPL(phyr_access_copy);
+
+/**
+ * phyr_access_read - copy from the memory of a list
+ * @access: the access
+ * @offset: first byte, counted from the start of the list
+ * @buf: where to
+ * @len: length in bytes
+ *
+ * Copies as far as each phyr goes, not a page at a time.  I/O memory is read with the
+ * accessors for it.
+ *
+ * Context: any.
+ * Return: 0; -EINVAL if the list ends before, and what there is was copied; -ENODEV if it
+ * was revoked.
+ */
+int phyr_access_read(struct phyr_access *access, u64 offset, void *buf, size_t len)
+{
+	return access_copy(access, offset, buf, len, false);
+}
+EXPORT_SYMBOL_GPL(phyr_access_read);
+
+/**
+ * phyr_access_write - copy to the memory of a list
+ * @access: the access
+ * @offset: first byte, counted from the start of the list
+ * @buf: where from
+ * @len: length in bytes
+ *
+ * The reverse of phyr_access_read().
+ *
+ * Context: any.
+ * Return: as phyr_access_read(); -EACCES for a read-only list (pinned without FOLL_WRITE).
+ */
+int phyr_access_write(struct phyr_access *access, u64 offset, const void *buf, size_t len)
+{
+	if (phyr_list_read_only(access->list))
+		return -EACCES;
+	return access_copy(access, offset, (void *)buf, len, true);
+}
+EXPORT_SYMBOL_GPL(phyr_access_write);

@@ -127,6 +127,8 @@ static long ioc_pin(union phyr_arg *arg, void __user *uarg, u32 usize)
 	return region_out(fd, dmabuf, uarg, arg, sizeof(*pin), usize);
 }
 
+static struct miscdevice phyr_misc;
+
 static long ioc_import(union phyr_arg *arg, void __user *uarg, u32 usize)
 {
 	struct phyr_import *import = &arg->import;
@@ -138,8 +140,8 @@ static long ioc_import(union phyr_arg *arg, void __user *uarg, u32 usize)
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0)
 		return fd;
-	dmabuf = phyr_region_import(import->dmabuf, import->offset, import->len,
-				    import->flags & PHYR_PIN_WRITE);
+	dmabuf = phyr_region_import(phyr_misc.this_device, import->dmabuf, import->offset,
+				    import->len, import->flags & PHYR_PIN_WRITE);
 	import->fd = fd;
 	return region_out(fd, dmabuf, uarg, arg, sizeof(*import), usize);
 }
@@ -313,16 +315,6 @@ static struct miscdevice phyr_misc = {
 	.fops = &phyr_fops,
 	.mode = 0666,
 };
-
-/**
- * phyr_chardev_device - the device to which /dev/phyr belongs
- *
- * Return: a device that does no DMA.
- */
-struct device *phyr_chardev_device(void)
-{
-	return phyr_misc.this_device;
-}
 
 int phyr_chardev_init(void)
 {

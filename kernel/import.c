@@ -46,10 +46,8 @@ static bool is_movable(const struct dma_buf *dmabuf)
 	return dmabuf->ops->pin;
 }
 
-static struct dma_buf_attachment *hold_attach(struct dma_buf *dmabuf)
+static struct dma_buf_attachment *hold_attach(struct dma_buf *dmabuf, struct device *dev)
 {
-	struct device *dev = phyr_chardev_device();
-
 	if (is_movable(dmabuf))
 		return dma_buf_dynamic_attach(dmabuf, dev, &hold_ops, NULL);
 	return dma_buf_attach(dmabuf, dev);
@@ -80,9 +78,10 @@ unpin:
 }
 
 /**
- * phyr_dmabuf_map - hold somebody's dma-buf in place, and map it for the kernel
+ * phyr_dmabuf_map - hold a foreign dma-buf in place, and map it for the kernel
  * @dm: filled in; the mapping is @dm->map, which may be of I/O memory
  * @dmabuf: the dma-buf; the caller keeps a reference to it until it is unmapped
+ * @dev: the device that it is attached to; it need not do DMA
  *
  * If its exporter could move it, it is pinned, and all of it counts against
  * RLIMIT_MEMLOCK of the current process.
@@ -90,21 +89,21 @@ unpin:
  * Context: process, may sleep; takes the reservation lock of @dmabuf.
  * Return: 0, for phyr_dmabuf_unmap(); -EOPNOTSUPP for one whose exporter has no
  * mapping for the kernel, or a wrong one (udmabuf of huge pages before Linux
- * 6.16); -ENOMEM, over RLIMIT_MEMLOCK too; whatever the exporter refuses with.
+ * 6.16); -ENOMEM, over RLIMIT_MEMLOCK too; what the exporter fails with.
  */
-int phyr_dmabuf_map(struct phyr_dmabuf_map *dm, struct dma_buf *dmabuf)
+int phyr_dmabuf_map(struct phyr_dmabuf_map *dm, struct dma_buf *dmabuf, struct device *dev)
 {
 	unsigned long pins = is_movable(dmabuf) ? PFN_UP(dmabuf->size) : 0;
 	int ret;
 
 	*dm = (struct phyr_dmabuf_map) { 0 };
-	/* dma-buf says -EINVAL where there is none, and warns when it cannot be had */
+	/* dma-buf returns -EINVAL where there is none, and warns when it fails */
 	if (!dmabuf->ops->vmap)
 		return -EOPNOTSUPP;
 	ret = pins ? phyr_account(&dm->account, pins) : 0;
 	if (ret)
 		return ret;
-	dm->attach = hold_attach(dmabuf);
+	dm->attach = hold_attach(dmabuf, dev);
 	if (IS_ERR(dm->attach)) {
 		ret = PTR_ERR(dm->attach);
 		goto unaccount;
@@ -122,7 +121,7 @@ unaccount:
 EXPORT_SYMBOL_GPL(phyr_dmabuf_map);
 
 /**
- * phyr_dmabuf_unmap - let go of what phyr_dmabuf_map() held
+ * phyr_dmabuf_unmap - undo phyr_dmabuf_map()
  * @dm: what it filled in
  *
  * Context: process, may sleep; takes the reservation lock of the dma-buf.
@@ -198,7 +197,7 @@ static int import_pages(const struct phyr_source *source, struct phyr_list *list
 /* Its exporter says where it is. */
 static int import_mapped(struct phyr_source *source, struct phyr_list *list, u64 len)
 {
-	int ret = phyr_dmabuf_map(&source->mapped, source->dmabuf);
+	int ret = phyr_dmabuf_map(&source->mapped, source->dmabuf, source->dev);
 
 	if (ret)
 		return ret;
@@ -211,7 +210,7 @@ static int import_mapped(struct phyr_source *source, struct phyr_list *list, u64
 	return ret;
 }
 
-/* Memory without a page may go, and the imported region would have to be told. */
+/* Memory without a page may be revoked, and the imported region would have to be, too. */
 static int import_list(struct phyr_list *list, const struct phyr_list *from, u64 offset, u64 len)
 {
 	unsigned long nr = 0;
@@ -233,28 +232,24 @@ static int import_list(struct phyr_list *list, const struct phyr_list *from, u64
 
 /**
  * phyr_source_get - get the phyrs of a part of a dma-buf
- * @source: filled in
+ * @source: the dma-buf, and where the part begins; the rest is filled in
  * @list: an empty list, which gets them
- * @dmabuf: the dma-buf
- * @from: its phyrs if it is a region that pins memory, else NULL
- * @offset: first byte of the part
- * @len: its length, not 0, no further than the dma-buf goes
+ * @from: the phyrs of the dma-buf if it is a region that pins memory, else NULL
+ * @len: length of the part, not 0, no further than the dma-buf goes
  *
- * Context: process, may sleep; takes the reservation lock of @dmabuf.
+ * Context: process, may sleep; takes the reservation lock of the dma-buf.
  * Return: 0, for phyr_source_put(); -EOPNOTSUPP for a dma-buf whose exporter has
  * no mapping of ordinary memory for the kernel; -EINTR if the process is being
- * killed; -ENOMEM; whatever the exporter refuses with.  Nothing is held then.
+ * killed; -ENOMEM; what the exporter fails with.  Nothing is held then.
  */
-int phyr_source_get(struct phyr_source *source, struct phyr_list *list, struct dma_buf *dmabuf,
-		    const struct phyr_list *from, u64 offset, u64 len)
+int phyr_source_get(struct phyr_source *source, struct phyr_list *list,
+		    const struct phyr_list *from, u64 len)
 {
 	int ret;
 
 	source->mapped = (struct phyr_dmabuf_map) { 0 };
-	source->dmabuf = dmabuf;
-	source->offset = offset;
 	if (from)
-		ret = import_list(list, from, offset, len);
+		ret = import_list(list, from, source->offset, len);
 	else
 		ret = import_mapped(source, list, len);
 	if (ret) {
@@ -262,12 +257,12 @@ int phyr_source_get(struct phyr_source *source, struct phyr_list *list, struct d
 		return ret;
 	}
 	phyr_list_trim(list, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
-	get_dma_buf(dmabuf);
+	get_dma_buf(source->dmabuf);
 	return 0;
 }
 
 /**
- * phyr_source_put - let go of a dma-buf that was imported
+ * phyr_source_put - put a dma-buf that was imported
  * @source: what phyr_source_get() filled in
  * @list: the list, which is empty afterwards
  *

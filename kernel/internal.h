@@ -107,24 +107,26 @@ int phyr_p2p_check(struct device *dev, const struct phyr_list *list, u64 offset,
 
 /**
  * struct phyr_source - the dma-buf that a region was imported from
+ * @dev: the device that it is attached to
  * @dmabuf: the dma-buf, held
  * @mapped: what holds its memory, and the kernel's mapping of it; none for a region
  * @offset: of what was imported, in @dmabuf
  */
 struct phyr_source {
+	struct device *dev;
 	struct dma_buf *dmabuf;
 	struct phyr_dmabuf_map mapped;
 	u64 offset;
 };
 
-int phyr_source_get(struct phyr_source *source, struct phyr_list *list, struct dma_buf *dmabuf,
-		    const struct phyr_list *from, u64 offset, u64 len);
+int phyr_source_get(struct phyr_source *source, struct phyr_list *list,
+		    const struct phyr_list *from, u64 len);
 void phyr_source_put(struct phyr_source *source, struct phyr_list *list);
 
 /* region.c */
 struct dma_buf *phyr_region_pin(unsigned long addr, size_t len, bool write,
 				u64 *pin_ns);
-struct dma_buf *phyr_region_import(int fd, u64 offset, u64 len, bool write);
+struct dma_buf *phyr_region_import(struct device *dev, int fd, u64 offset, u64 len, bool write);
 u64 phyr_region_pages(const struct phyr_region *region);
 
 /* region_dmabuf.c */
@@ -135,7 +137,6 @@ void phyr_debugfs_init(void);
 void phyr_debugfs_exit(void);
 
 /* chardev.c */
-struct device *phyr_chardev_device(void);
 int phyr_chardev_init(void);
 void phyr_chardev_exit(void);
 

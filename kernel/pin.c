@@ -824,7 +824,7 @@ EXPORT_SYMBOL_GPL(pin_user_phyrs_remote);
  *
  * All or nothing: on failure the list is as it was, and what had been pinned
  * is unpinned.  A list of which any was pinned without FOLL_WRITE is read-only for
- * phyr_dma_map() and phyr_access_copy().
+ * phyr_dma_map() and phyr_access_write().
  *
  * A mapping without struct pages is watched.  When it is taken away, all of the list
  * is revoked: see phyr_list_register_user().

@@ -122,6 +122,7 @@ static int import_check(const struct dma_buf *dmabuf, u64 offset, u64 len, bool 
 /* Gets the phyrs of @dmabuf, or if that is an import, those of what it is one of. */
 static int region_fill(struct phyr_region *region, struct dma_buf *dmabuf, u64 offset, u64 len)
 {
+	struct phyr_source *source = &region->source;
 	const struct phyr_region *from = phyr_region_of(dmabuf);
 	enum phyr_kind kind;
 	struct phyr first;
@@ -132,8 +133,9 @@ static int region_fill(struct phyr_region *region, struct dma_buf *dmabuf, u64 o
 		offset += from->source.offset;
 		from = phyr_region_of(dmabuf);
 	}
-	ret = phyr_source_get(&region->source, &region->list, dmabuf, from ? &from->list : NULL,
-			      offset, len);
+	source->dmabuf = dmabuf;
+	source->offset = offset;
+	ret = phyr_source_get(source, &region->list, from ? &from->list : NULL, len);
 	if (ret)
 		return ret;
 	if (!region->write)
@@ -143,7 +145,8 @@ static int region_fill(struct phyr_region *region, struct dma_buf *dmabuf, u64 o
 	return 0;
 }
 
-static struct dma_buf *region_import(struct dma_buf *source, u64 offset, u64 len, bool write)
+static struct dma_buf *region_import(struct device *dev, struct dma_buf *source, u64 offset,
+				     u64 len, bool write)
 {
 	struct phyr_region *region;
 	int ret;
@@ -154,6 +157,7 @@ static struct dma_buf *region_import(struct dma_buf *source, u64 offset, u64 len
 	region = region_new(write);
 	if (!region)
 		return ERR_PTR(-ENOMEM);
+	region->source.dev = dev;
 	ret = region_fill(region, source, offset, len ? len : source->size - offset);
 	if (ret) {
 		kfree(region);
@@ -164,6 +168,7 @@ static struct dma_buf *region_import(struct dma_buf *source, u64 offset, u64 len
 
 /**
  * phyr_region_import - make a region of a part of a dma-buf
+ * @dev: the device that it is attached to, which does no DMA
  * @fd: the dma-buf
  * @offset: first byte of the part
  * @len: its length in bytes, 0 for all that comes after @offset
@@ -185,13 +190,13 @@ static struct dma_buf *region_import(struct dma_buf *source, u64 offset, u64 len
  * it, -EACCES if it may not be read or, with @write, written, or what
  * phyr_source_get() answers.
  */
-struct dma_buf *phyr_region_import(int fd, u64 offset, u64 len, bool write)
+struct dma_buf *phyr_region_import(struct device *dev, int fd, u64 offset, u64 len, bool write)
 {
 	struct dma_buf *source = dma_buf_get(fd), *dmabuf;
 
 	if (IS_ERR(source))
 		return source;
-	dmabuf = region_import(source, offset, len, write);
+	dmabuf = region_import(dev, source, offset, len, write);
 	dma_buf_put(source);
 	return dmabuf;
 }

@@ -198,7 +198,8 @@ static int mr_copy(const struct rxe_mr *mr, const struct phyr_umem *pu, u64 iova
 	if (!mr_offset(mr, pu, iova, length, &offset))
 		return -EINVAL;
 	if (pu->access)
-		return phyr_access_copy(pu->access, offset, addr, length, write);
+		return write ? phyr_access_write(pu->access, offset, addr, length) :
+			       phyr_access_read(pu->access, offset, addr, length);
 	vmap_copy(pu, offset, addr, length, write);
 	return 0;
 }

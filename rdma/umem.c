@@ -285,7 +285,7 @@ static int dmabuf_take_mapped(struct phyr_umem *pu, struct dma_buf *dmabuf, u64 
 	ret = dma_buf_begin_cpu_access(dmabuf, DMA_BIDIRECTIONAL);
 	if (ret)
 		return ret;
-	ret = phyr_dmabuf_map(&pu->mapped, dmabuf);
+	ret = phyr_dmabuf_map(&pu->mapped, dmabuf, &pu->umem.ibdev->dev);
 	if (ret) {
 		dma_buf_end_cpu_access(dmabuf, DMA_BIDIRECTIONAL);
 		return ret;
@@ -498,7 +498,7 @@ static int umem_copy_from(struct phyr_umem *pu, void *dst, size_t offset, size_t
 	access = phyr_access_get(&pu->list);
 	if (IS_ERR(access))
 		return PTR_ERR(access);
-	ret = phyr_access_copy(access, pu->base + offset, dst, length, false);
+	ret = phyr_access_read(access, pu->base + offset, dst, length);
 	phyr_access_put(access);
 	return ret;
 }

@@ -106,7 +106,7 @@ struct phyr_dmabuf_map {
 	struct phyr_account account;
 };
 
-int phyr_dmabuf_map(struct phyr_dmabuf_map *dm, struct dma_buf *dmabuf);
+int phyr_dmabuf_map(struct phyr_dmabuf_map *dm, struct dma_buf *dmabuf, struct device *dev);
 void phyr_dmabuf_unmap(struct phyr_dmabuf_map *dm);
 
 /* Access by the CPU: kernel/access.c */
@@ -118,8 +118,8 @@ void phyr_access_put(struct phyr_access *access);
 int phyr_access_enter(const struct phyr_access *access);
 void phyr_access_leave(const struct phyr_access *access, int idx);
 size_t phyr_access_map(const struct phyr_access *access, u64 offset, struct iosys_map *map);
-int phyr_access_copy(struct phyr_access *access, u64 offset, void *buf, size_t len,
-		     bool write);
+int phyr_access_read(struct phyr_access *access, u64 offset, void *buf, size_t len);
+int phyr_access_write(struct phyr_access *access, u64 offset, const void *buf, size_t len);
 size_t phyr_access_bytes(const struct phyr_access *access);
 
 /* Mapping for a device: kernel/dma.c */

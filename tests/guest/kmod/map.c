@@ -241,11 +241,11 @@ static u32 check_write(const struct mapping *m)
 
 	if (IS_ERR(access))
 		return 0;
-	ret = phyr_access_copy(access, m->offset, &byte, 1, false);
+	ret = phyr_access_read(access, m->offset, &byte, 1);
 	if (ret && ret != -ENODEV)
 		line = __LINE__;
 	if (phyr_list_read_only(m->list) &&
-	    phyr_access_copy(access, m->offset, &byte, 1, true) != -EACCES)
+	    phyr_access_write(access, m->offset, &byte, 1) != -EACCES)
 		line = __LINE__;
 	phyr_access_put(access);
 	return line;
