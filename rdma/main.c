@@ -11,7 +11,7 @@
 #include <linux/notifier.h>
 
 #include "../kernel/compat.h"
-#include "hook.h"
+#include "../hook/hook.h"
 #include "umem.h"
 
 static DEFINE_MUTEX(parts_lock);

@@ -17,7 +17,7 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 
-#include "hook.h"
+#include "../hook/hook.h"
 #include "umem.h"
 
 /* Calls of rxe_mr_init_user() that may have begun before it was hooked, at most. */

@@ -11,7 +11,7 @@
 #include <linux/slab.h>
 #include <rdma/ib_verbs.h>
 
-#include "hook.h"
+#include "../hook/hook.h"
 #include "umem.h"
 
 FUNCTION("rdma_rxe", __rxe_add_to_pool);

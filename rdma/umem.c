@@ -16,7 +16,7 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
-#include "hook.h"
+#include "../hook/hook.h"
 #include "umem.h"
 
 /*

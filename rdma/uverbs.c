@@ -15,7 +15,7 @@
 #include <linux/wait.h>
 #include <rdma/uverbs_ioctl.h>
 
-#include "hook.h"
+#include "../hook/hook.h"
 #include "umem.h"
 
 /**

@@ -282,7 +282,7 @@ static void test_every_hook_is_called(void **state)
 	assert_in_range(n, 9, 10);
 }
 
-/* rdma/hook.c on functions that are called, and on one that nobody calls. */
+/* hook/hook.c on functions that are called, and on one that nobody calls. */
 static void test_hook_that_nobody_calls(void **state)
 {
 	(void)state;

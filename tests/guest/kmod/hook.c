@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * phyr_hook_test: rdma/hook.c on functions of this module, one of which its caller has
+ * phyr_hook_test: hook/hook.c on functions of this module, one of which its caller has
  * a copy of. Loading it is the test; it fails if a hook is not what hook_on() says.
  */
-#include "../../../rdma/hook.c"
+#include "../../../hook/hook.c"
 
 /* Volatile, so that the compiler knows nothing of what they return. */
 static int one = 1;

@@ -11,6 +11,8 @@
  * and they cannot be switched off under memory regions that live: the module's
  * reference count says so.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/delay.h>
 #include <linux/kallsyms.h>
 #include <linux/kprobes.h>
@@ -71,7 +73,7 @@ static int hook_lock_on(void)
 	if (ret)
 		ftrace_free_filter(&hook_lock);
 	if (ret == -EBUSY)
-		pr_err("phyr_rdma: kernel.ftrace_enabled is 0, no function can be hooked\n");
+		pr_err("kernel.ftrace_enabled is 0, no function can be hooked\n");
 	return ret;
 }
 
@@ -248,7 +250,7 @@ static int hook_redirect_on(struct hook *hook, unsigned long place)
 	other = other_caller(place);
 	ret = handler_register(hook);
 	if (!ret && other)
-		pr_info("phyr_rdma: %s is shared with %ps, its calls take a little longer\n",
+		pr_info("%s is shared with %ps, its calls take a little longer\n",
 			hook->name, (void *)other);
 	return ret;
 }
@@ -298,7 +300,7 @@ static int hook_one(struct hook *hook)
 	hook->bypassed = false;
 	hook->addr = hook_lookup(hook->module, hook->name);
 	if (!hook->addr) {
-		pr_err("phyr_rdma: this kernel's %s has no function %s\n", hook->module,
+		pr_err("this kernel's %s has no function %s\n", hook->module,
 		       hook->name);
 		return -ENOENT;
 	}
@@ -311,7 +313,7 @@ static int hook_one(struct hook *hook)
 	ret = hook_replace(hook);
 	if (ret) {
 		hook->addr = 0;
-		pr_err("phyr_rdma: failed to hook %s (%d), left unmodified%s\n", hook->name, ret,
+		pr_err("failed to hook %s (%d), left unmodified%s\n", hook->name, ret,
 		       ret == -EBUSY ? ": something else redirects it, such as a livepatch" : "");
 	}
 	return ret;
@@ -355,7 +357,7 @@ void hook_bypassed(struct hook *hook)
 {
 	if (xchg(&hook->bypassed, true))
 		return;
-	pr_warn("phyr_rdma: calls of %s in %s bypass its hook (inlined by the compiler?)\n",
+	pr_warn("calls of %s in %s bypass its hook (inlined by the compiler?)\n",
 		hook->name, hook->module);
 }
 

@@ -9,8 +9,8 @@
  *	stock(rxe_mr_copy)(...)		the original, from within the replacement
  *	FUNCTION("rdma_rxe", rxe_mr_init);	one that is just called, with stock()
  */
-#ifndef PHYR_RDMA_HOOK_H
-#define PHYR_RDMA_HOOK_H
+#ifndef PHYR_HOOK_H
+#define PHYR_HOOK_H
 
 #include <linux/ftrace.h>
 #include <linux/jump_label.h>
@@ -170,4 +170,4 @@ unsigned long hook_entered(const struct hook *hook);
 void hook_bypassed(struct hook *hook);
 int hook_report(char *buffer);
 
-#endif /* PHYR_RDMA_HOOK_H */
+#endif /* PHYR_HOOK_H */
