@@ -9,9 +9,6 @@
 #include "compat.h"
 #include "internal.h"
 
-#define CREATE_TRACE_POINTS
-#include "phyr_trace.h"
-
 EXPORT_SYMBOL_GPL(phyr_list_init);
 EXPORT_SYMBOL_GPL(phyr_list_free);
 EXPORT_SYMBOL_GPL(phyr_list_append);

@@ -121,16 +121,12 @@ static int replacement_rxe_mr_init_user(struct rxe_dev *rxe, u64 start, u64 leng
 	return ret;
 }
 
-/**
- * phyr_rxe_check_get - check that soft RoCE registers memory through its hook
- * @device: for which an ib_umem is made
- *
- * Soft RoCE makes ib_umems in rxe_mr_init_user() only, and its replacement makes none.
- * A few calls that began before the function was hooked may come late.
- *
- * Context: any.
+/*
+ * Soft RoCE makes ib_umems in rxe_mr_init_user() only, and its replacement makes none: if
+ * one is made for it all the same, the hook is bypassed.  A few calls that began before
+ * the function was hooked may come late.
  */
-void phyr_rxe_check_get(const struct ib_device *device)
+static void check_get(const struct ib_device *device)
 {
 	struct hook *hook = &hook_of(rxe_mr_init_user);
 	static atomic_t bypassed;
@@ -457,6 +453,7 @@ int phyr_rxe_hook(void)
 	atomic_lock = (spinlock_t *)hook_lookup("rdma_rxe", "atomic_ops_lock");
 	if (!atomic_lock)
 		return -ENOENT;
+	phyr_umem_set_check(check_get);
 	return hook_on(hooks, ARRAY_SIZE(hooks));
 }
 
@@ -467,5 +464,6 @@ int phyr_rxe_hook(void)
  */
 void phyr_rxe_unhook(void)
 {
+	phyr_umem_set_check(NULL);
 	hook_off(hooks, ARRAY_SIZE(hooks));
 }

@@ -85,20 +85,6 @@ static struct ib_mr *reg_user_mr_dmabuf(struct ib_pd *pd, u64 offset, u64 length
 	return mr;
 }
 
-/**
- * phyr_rxe_dmabuf_own - does a device register dma-bufs by itself
- * @device: the device
- *
- * Context: any.
- * Return: true if it has an operation for that, which is not lent to it.
- */
-bool phyr_rxe_dmabuf_own(const struct ib_device *device)
-{
-	typeof(device->ops.reg_user_mr_dmabuf) op = READ_ONCE(device->ops.reg_user_mr_dmabuf);
-
-	return op && op != reg_user_mr_dmabuf;
-}
-
 static const struct ib_device_ops lent_ops = {
 	.reg_user_mr_dmabuf = reg_user_mr_dmabuf,
 };
@@ -149,7 +135,7 @@ int phyr_rxe_dmabuf_hook(void)
 }
 
 /**
- * phyr_rxe_dmabuf_unhook - no more of that
+ * phyr_rxe_dmabuf_unhook - undo phyr_rxe_dmabuf_hook()
  *
  * Context: process, may sleep.  No region may hold this module any more.
  */

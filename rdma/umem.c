@@ -78,6 +78,7 @@ HOOK(UMEM_MODULE, ib_umem_copy_from, .test = copy_from_test);
 static struct scatterlist umem_mark;
 static atomic_long_t umem_live;
 static bool umem_enabled;
+static void (*umem_check_device)(const struct ib_device *device);
 
 /**
  * phyr_umem_of - the phyrs of an ib_umem
@@ -436,13 +437,16 @@ static struct ib_umem *umem_get(struct ib_device *device, unsigned long addr, si
 static struct ib_umem *
 replacement_of(UMEM_GET)(struct ib_device *device, unsigned long addr, size_t size, int access)
 {
+	void (*check)(const struct ib_device *device);
 	struct ib_umem *umem;
 
 	hook_enter(UMEM_GET);
 	if (!phyr_umem_get_module()) {
 		umem = stock(UMEM_GET)(device, addr, size, access);
 	} else {
-		phyr_rxe_check_get(device);
+		check = READ_ONCE(umem_check_device);
+		if (check)
+			check(device);
 		umem = umem_get(device, addr, size, access);
 		if (IS_ERR(umem) || !phyr_umem_of(umem))
 			module_put(THIS_MODULE);
@@ -524,6 +528,17 @@ static struct hook *const hooks[] = {
 	&hook_of(ib_umem_copy_from),
 	&hook_of(UMEM_GET),
 };
+
+/**
+ * phyr_umem_set_check - be called for each ib_umem that is made by its address
+ * @check: what to call, of this module; or NULL
+ *
+ * Context: any.
+ */
+void phyr_umem_set_check(void (*check)(const struct ib_device *device))
+{
+	WRITE_ONCE(umem_check_device, check);
+}
 
 /**
  * phyr_umem_hook - let ib_core pin by phyrs

@@ -41,6 +41,7 @@ void phyr_umem_begin(void);
 bool phyr_umem_get_module(void);
 int phyr_umem_hook(void);
 void phyr_umem_unhook(void);
+void phyr_umem_set_check(void (*check)(const struct ib_device *device));
 
 /* uverbs.c */
 int phyr_uverbs_hook(void);
@@ -51,12 +52,10 @@ bool phyr_uverbs_counted(const struct ib_device *device);
 
 /* rxe.c */
 void phyr_rxe_mr_init(int access, struct rxe_mr *mr);
-void phyr_rxe_check_get(const struct ib_device *device);
 int phyr_rxe_hook(void);
 void phyr_rxe_unhook(void);
 
 /* rxe_dmabuf.c */
-bool phyr_rxe_dmabuf_own(const struct ib_device *device);
 int phyr_rxe_dmabuf_hook(void);
 void phyr_rxe_dmabuf_unhook(void);
 

@@ -35,6 +35,16 @@ static DEFINE_SPINLOCK(loans_lock);	/* the list, and what is in it */
 static DECLARE_WAIT_QUEUE_HEAD(loans_wait);
 static bool hooked;
 
+/* What is lent, to any device; NULL as long as nothing was. */
+static typeof_member(struct ib_device_ops, reg_user_mr_dmabuf) lent;
+
+static bool has_own_operation(const struct ib_device *device)
+{
+	typeof(lent) operation = smp_load_acquire(&device->ops.reg_user_mr_dmabuf);
+
+	return operation && operation != READ_ONCE(lent);
+}
+
 /* Under loans_lock. */
 static struct loan *find_loan(const struct ib_device *device)
 {
@@ -90,7 +100,7 @@ static int reg_dmabuf(struct uverbs_attr_bundle *attrs, const struct ib_device *
 	struct loan *loan;
 	int ret;
 
-	if (phyr_rxe_dmabuf_own(device))
+	if (has_own_operation(device))
 		return handler(attrs);
 	loan = loan_enter(device);
 	if (!loan)
@@ -190,10 +200,11 @@ int phyr_uverbs_lend(struct ib_device *device, const struct ib_device_ops *ops)
 	if (!loan)
 		return -ENOMEM;
 	loan->device = device;
+	WRITE_ONCE(lent, ops->reg_user_mr_dmabuf);	/* before any device has it */
 	spin_lock(&loans_lock);
 	list_add(&loan->node, &loans);
 	spin_unlock(&loans_lock);
-	WRITE_ONCE(device->ops.reg_user_mr_dmabuf, ops->reg_user_mr_dmabuf);
+	smp_store_release(&device->ops.reg_user_mr_dmabuf, ops->reg_user_mr_dmabuf);
 	return 0;
 }
 
