@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What holds memory that has no page: its mapping is watched.
+ * What holds memory without a struct page, and revokes it: its mapping is watched.
  *
  * There is no reference to take on a BAR or on hidden memory.  It belongs to
- * whoever mapped it, and may go at any time: munmap(), exit(), a driver that
+ * its driver, and may be revoked at any time: munmap(), exit(), a driver that
  * zaps its mappings, a device that is removed.  So a list of such memory has a
  * watch, with an mmu interval notifier for each interval of a mapping that it
  * came from.  When one of them goes, the whole list is revoked, for good,
  * before the notifier returns, and so before the memory can be anybody else's:
  *
  *	1. phyr_list_enter() and phyr_list_register_user() answer -ENODEV from now on;
- *	2. whoever is between phyr_list_enter() and phyr_list_leave() is waited
+ *	2. callers between phyr_list_enter() and phyr_list_leave() are waited
  *	   for: the CPU has stopped;
  *	3. each user's revoke() is called, in the order that they came: devices
  *	   stop, importers unmap, mappings of the IOMMU are torn down.
@@ -296,10 +296,13 @@ int phyr_watch_mapping(struct phyr_list *list, struct mm_struct *mm, unsigned lo
 	return 0;
 }
 
-/* What does not change by being made so is so.  UC comes first: it has WC's bits on x86. */
+/*
+ * @prot is uncached if pgprot_noncached() leaves it unchanged, and so on.  UC comes first: it
+ * has the bits of WC on x86.
+ */
 static enum phyr_caching caching_of(pgprot_t prot)
 {
-	pgprotval_t val = pgprot_val(prot);
+	u64 val = pgprot_val(prot);
 
 	if (pgprot_val(pgprot_noncached(prot)) == val || pgprot_val(pgprot_device(prot)) == val)
 		return PHYR_UC;
@@ -444,7 +447,7 @@ EXPORT_SYMBOL_GPL(phyr_list_revoked);
  * phyr_list_enter - begin to use memory of a list by the CPU
  * @list: the list
  *
- * Until phyr_list_leave() the memory stays.  Whoever takes it away waits for
+ * Until phyr_list_leave() the memory stays.  A revocation waits for
  * that, so it should come soon, and must not depend on the program's locks.
  *
  * Context: any.
@@ -484,9 +487,9 @@ void phyr_list_leave(const struct phyr_list *list, int idx)
 EXPORT_SYMBOL_GPL(phyr_list_leave);
 
 /**
- * phyr_list_register_user - be told when the memory of a list goes
+ * phyr_list_register_user - register for the revocation of a list
  * @list: the list
- * @user: who is to be told; @user->revoke() is called at most once
+ * @user: who is notified; @user->revoke() is called at most once
  *
  * revoke() has to see to it that nothing uses the memory any more when it
  * returns.  It may sleep, but its caller is waited for: by munmap(), exit() and
@@ -520,7 +523,7 @@ int phyr_list_register_user(const struct phyr_list *list, struct phyr_user *user
 EXPORT_SYMBOL_GPL(phyr_list_register_user);
 
 /**
- * phyr_list_unregister_user - do not be told any more
+ * phyr_list_unregister_user - unregister from the revocation of a list
  * @list: the list
  * @user: what was given to phyr_list_register_user()
  *
