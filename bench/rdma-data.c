@@ -58,7 +58,7 @@ static uint64_t one_round(struct rdma *r, const struct side sides[2], const stru
 	return (now() - start) / messages;
 }
 
-/* A region belongs to whoever registered it, so it is made anew in each turn. */
+/* A region belongs to the side that registered it, so it is made anew in each turn. */
 static void turn(struct side sides[2], const struct verb *verb, size_t size, struct result *res,
 		 enum way how, size_t rounds)
 {

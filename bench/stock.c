@@ -116,7 +116,7 @@ void stock_run(struct device *dev, struct mm_struct *mm, const struct bench_run 
 	side->error = -ret;
 }
 
-/* The same batches, each let go of again, with only GUP's own time taken. */
+/* The same batches, each unpinned again, with only GUP's own time taken. */
 int gup_alone(struct mm_struct *mm, const struct bench_run *run, u64 *ns)
 {
 	unsigned long addr = run->addr & PAGE_MASK;

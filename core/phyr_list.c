@@ -609,7 +609,7 @@ static unsigned int append_packed_pages(struct phyr_list *list, const phys_addr_
  * @kind: what memory they all are
  * @gfp: how to allocate storage
  *
- * Does what phyr_list_append_many() does, and is made for pages that lie anywhere,
+ * Does what phyr_list_append_many() does, and is made for discontiguous pages,
  * of which there are many.
  *
  * Context: sleeps if @gfp allows it.

@@ -48,7 +48,7 @@ u64 phyr_seg_cut(u64 addr, u64 len, const struct phyr_seg_limits *lim)
 }
 
 /**
- * phyr_seg_iter_init - stand before a slice of a list, to cut it
+ * phyr_seg_iter_init - start iterating over a slice of a list, to cut it
  * @si: the iterator
  * @list: the list, which must not change while it is walked
  * @offset: first byte of the slice

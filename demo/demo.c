@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Runs in the guest: memory of every kind is pinned, mapped for the edu device,
- * reached by its DMA in both directions, checked, and let go.
+ * reached by its DMA in both directions, checked, and unpinned.
  *
  *	demo FILE.json
  *
@@ -333,7 +333,7 @@ int main(int argc, char **argv)
 	acquired = mem_vmstat("nr_foll_pin_acquired");
 	released = mem_vmstat("nr_foll_pin_released");
 	bad |= acquired != released || acquired <= 0;
-	printf("\npins taken %lld, let go %lld: %s\n", acquired, released,
+	printf("\npins taken %lld, released %lld: %s\n", acquired, released,
 	       acquired == released ? "none leaked" : "LEAKED");
 
 	json_object_object_add(report, "release", json_object_new_string(uts.release));

@@ -161,7 +161,7 @@ static void take_rdma(const struct mem *mem, struct row *row)
 	rdma_end(&r, near);
 }
 
-/* The first two cannot be told that memory goes, so they do not get such. */
+/* The first two cannot be notified of a revocation, so they get no memory that may be revoked. */
 static const struct importer importers[] = {
 	{ "DRM's vgem, by PRIME", has_vgem, EOPNOTSUPP, take_vgem },
 	{ "V4L2's vivid, by DMABUF", has_vivid, EFAULT, take_vivid },

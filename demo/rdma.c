@@ -390,7 +390,7 @@ static char *near_of(const struct mem *near, uint64_t at)
 	return near->addr + at % GIB;
 }
 
-/* What is written next, made before the clock is looked at. */
+/* What is written next, made before the clock is read. */
 static void make_part(const struct mem *near, uint64_t at, uint64_t n)
 {
 	for (uint64_t b = 0; b < n; b += PAGE)

@@ -9,7 +9,7 @@
  * That one maps it for the CPU and for edu's DMA, registers it for RDMA, and sees
  * each of them reach it. Then the first has the memory go, and all of them try
  * again. What was in the memory is there afterwards, every byte: nobody has written
- * to what may be somebody else's by then.
+ * to what may belong to another process by then.
  *
  * Adds a table to the report that demo has written, and exits 1 if anything was
  * wrong.

@@ -468,7 +468,7 @@ void hook_drain(void)
 	struct hook *hook;
 
 	synchronize_rcu_tasks();
-	/* whoever adds to the list is not here: no lock to hold while waiting */
+	/* nothing adds to the list meanwhile: no lock to hold while waiting */
 	list_for_each_entry(hook, &all_hooks, node)
 		while (!hook->addr && hook_running(hook))
 			msleep(20);

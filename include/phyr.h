@@ -7,13 +7,13 @@
  *	struct phyr_query query = { .size = sizeof(query) };
  *
  *	phyr_query(dev, region, &query);
- *	... give region, which is a dma-buf, to whoever imports dma-bufs ...
+ *	... give region, which is a dma-buf, to a driver that imports dma-bufs ...
  *	close(region);
  *	close(dev);
  *
  * Both handles are file descriptors, closed by close(2) and by exec(3).
  * A region outlives the descriptor of /dev/phyr; its memory stays pinned until
- * the last descriptor, mapping and importer has let go of it.
+ * the last descriptor, mapping and importer has released it.
  *
  * A call that fails returns a negative errno; errno itself means nothing then.
  * phyr_hint() says what the user can do about it.

@@ -32,7 +32,7 @@ struct access_io {
 
 /*
  * The long phyr that was found last, in a list that nobody can revoke: most
- * accesses go on from the one before, and need not search again.  Whoever finds
+ * accesses go on from the one before, and need not search again.  A caller that finds
  * it being written searches.
  */
 struct access_last {
@@ -110,7 +110,7 @@ static int map_io(struct phyr_access *access)
 }
 
 /**
- * phyr_access_get - let the CPU at what a list describes
+ * phyr_access_get - give the CPU access to what a list describes
  * @list: the list; it must not change, and its memory must be held, until
  *	phyr_access_put()
  *

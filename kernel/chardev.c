@@ -82,8 +82,8 @@ static long ioc_info(union phyr_arg *arg, void __user *uarg, u32 usize)
 }
 
 /*
- * A new region becomes @fd, if it could be made and the caller can be told, or else
- * nobody's.
+ * A new region becomes @fd, if it could be made and the caller gets the
+ * answer; on error both are dropped.
  */
 static long region_out(int fd, struct dma_buf *dmabuf, void __user *uarg,
 		       const union phyr_arg *arg, size_t ksize, u32 usize)

@@ -151,7 +151,7 @@ static inline void phyr_invalidate_nothing(struct dma_buf_attachment *attach)
 #define dma_buf_invalidate_mappings	dma_buf_move_notify
 
 /*
- * An importer that cannot be told has a callback all the same, but it pins.  So
+ * An importer that cannot be notified has a callback all the same, but it pins.  So
  * does the core, once for each mapping, where importers are not told of moves.
  */
 #define DMA_BUF_PINS_REVOCABLE		(IS_ENABLED(CONFIG_DMABUF_MOVE_NOTIFY) ? 0 : 1)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Somebody else's dma-buf becomes phyrs.
+ * A foreign dma-buf becomes phyrs.
  *
  * An importer is given DMA addresses for its device, and may not ask what memory
  * they lead to.  But an exporter that maps its buffer for the kernel as ordinary

@@ -5,7 +5,7 @@
  * Between two devices there are bridges, and not all of them pass on what is not
  * for memory: some host bridges drop it, or worse.  The kernel knows which ones do,
  * and is asked before memory of a PCI device is mapped for another one.  Memory
- * without a page that is in nobody's BAR is like RAM in this respect.
+ * without a page that is in no device's BAR is like RAM in this respect.
  */
 #include <linux/mm.h>
 #include <linux/module.h>

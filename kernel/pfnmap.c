@@ -111,8 +111,8 @@ static struct vm_area_struct *pfnmap_vma(struct mm_struct *mm, unsigned long add
 
 /*
  * Graphics drivers take mappings away with a buffer's reservation locked, and a
- * revocation has to wait for such locks.  Their memory is had as a dma-buf, and a
- * dma-buf by its descriptor, which goes for regions of phyr too.
+ * revocation has to wait for such locks.  Their memory is available as a dma-buf, and a
+ * dma-buf by its descriptor; regions of phyr are dma-bufs, too.
  */
 static bool is_gpu_or_dmabuf(const struct vm_area_struct *vma)
 {

@@ -105,8 +105,8 @@ static void pmd_walk(struct pud_walk *walk, unsigned long addr, unsigned long ma
  * @nr: how many runs
  *
  * Nothing may free the page tables meanwhile.  With interrupts off that is so
- * for the current process: whoever frees a table of it first interrupts every
- * CPU that runs it, or waits for RCU.  For another process the caller holds
+ * for the current process: freeing a table of it first interrupts every CPU
+ * that runs it, or waits for RCU.  For another process the caller holds
  * its mmap_lock, and all of the range lies in one mapping that was looked up
  * under that lock: munmap() frees tables after it has downgraded the lock, but
  * only those of mappings that are no longer found.  Interrupts are off there,

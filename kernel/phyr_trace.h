@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Trace events, under events/phyr in tracefs: what is pinned, mapped and revoked,
- * by whom and how much of it.  No physical address is told.
+ * by whom and how much of it.  No physical address is shown.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM phyr

@@ -20,7 +20,7 @@
  * The result holds exactly the pins that GUP would have taken, so any part of
  * it can be released by unpin_user_page_range_dirty_lock().
  *
- * Memory without a struct page is told apart by GUP's refusal, see pfnmap.c; a
+ * Memory without a struct page is recognized by GUP's error, see pfnmap.c; a
  * list of it is held by watching the mapping, see revoke.c.
  */
 #include <linux/export.h>

@@ -5,8 +5,8 @@
  * Here regions are made, found and put; what can be done with the dma-buf, and how a
  * region ends, is in region_dmabuf.c.
  *
- * The dma-buf's file is the region's life: whoever holds a descriptor, a mapping or an
- * attachment holds the memory, and the last reference unpins it.  The program that
+ * The dma-buf's file is the region's life: a descriptor, a mapping or an attachment
+ * holds the memory, and the last reference unpins it.  The program that
  * pinned it may have exited; its mm is kept only for the count of pinned pages.
  *
  * An import of an import is one of the dma-buf itself, so that there are no chains of

@@ -73,7 +73,7 @@ static int region_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *atta
  * taken for an old one by older kernels, and mapped from attaching to detaching,
  * whatever the importer does.
  *
- * There an importer that cannot be told is known only by its pins, so these are counted.
+ * There an importer that cannot be notified is known only by its pins, so these are counted.
  */
 static int region_pin(struct dma_buf_attachment *attach)
 {
@@ -91,7 +91,7 @@ static void region_unpin(struct dma_buf_attachment *attach)
 	attach->priv = (void *)((unsigned long)attach->priv - 1);
 }
 
-/* Importers are told of a revocation by region_revoke(), before their mappings are. */
+/* Importers are notified of a revocation by region_revoke(), before their mappings are. */
 static void map_stopped(struct phyr_user *user)
 {
 }

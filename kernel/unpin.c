@@ -149,7 +149,7 @@ EXPORT_SYMBOL_GPL(unpin_user_phyrs);
  *
  * Context: process, may sleep; with @make_dirty takes the lock of each folio.  For memory
  * without pages it waits for every invalidation that is under way in the mm that it is
- * mapped in, whoever's notifier it is for.  So the caller holds no lock that an
+ * mapped in, whatever driver's notifier it is for.  So the caller holds no lock that an
  * invalidation may wait for: mmap_lock, i_mmap_rwsem, a reservation lock of a dma-buf, or
  * any that a revoke() or another driver's notifier takes.
  */

@@ -13,7 +13,7 @@ struct hint {
 static const struct hint hints[] = {
 	{ ENOENT, "the phyr module is not loaded: modprobe phyr" },
 	{ ENXIO, "the phyr module is going away: modprobe phyr" },
-	{ ENODEV, "the memory has gone: a PCI BAR, or other memory without a struct page, was "
+	{ ENODEV, "the memory was revoked: a PCI BAR, or other memory without a struct page, was "
 		  "unmapped, or its device removed; or the phyr module is going away" },
 	{ EACCES, "not allowed: look at the permissions of /dev/phyr, and whether the "
 		  "region was pinned, or the dma-buf opened, for writing" },

@@ -107,7 +107,7 @@ static inline void rxe_no_pages(struct rxe_mr *mr)
 #endif
 }
 
-/* What the responder is told: an enum in newer kernels, its number in older ones. */
+/* What the responder gets: an enum in newer kernels, its number in older ones. */
 typedef typeof(rxe_mr_do_atomic_write(NULL, 0, 0)) rxe_resp_t;
 
 static inline rxe_resp_t rxe_resp(int state)

@@ -100,7 +100,7 @@ static bool is_hugetlb(const struct memory_kind *kind)
 	return kind->map_flags & MAP_HUGETLB || kind->memfd_flags & MFD_HUGETLB;
 }
 
-/* The kernel's own estimate of what can be had without swapping; UINT64_MAX: unknown. */
+/* The kernel's own estimate of what is available without swapping; UINT64_MAX: unknown. */
 static uint64_t available(void)
 {
 	uint64_t kib = UINT64_MAX / 1024;

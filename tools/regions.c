@@ -24,7 +24,7 @@ static const char help[] =
 	"  KINDS         ram, pmem, p2p, mmio (memory without a struct page)\n"
 	"  ACCESS        ro: pinned for reading only\n"
 	"  STATE         pinned; imported: of a dma-buf, whose exporter holds the memory;\n"
-	"                or revoked: its memory has gone\n"
+	"                or revoked: its memory may not be used any more\n"
 	"  USERS         devices and RDMA regions that have it, and programs' mappings of it\n"
 	"  INODE         of the dma-buf: ino in /proc/PID/fdinfo/FD\n"
 	"\n"

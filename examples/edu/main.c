@@ -127,7 +127,7 @@ static long edu_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 
 /*
  * One transfer between the mapped memory and the scratch buffer, at most what the
- * device can hold.  Whoever takes the memory away waits for it, see map.c.
+ * device can hold.  A revocation waits for it, see map.c.
  */
 static ssize_t edu_move(struct edu_file *file, u64 offset, size_t len, bool store)
 {

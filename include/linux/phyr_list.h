@@ -41,8 +41,8 @@
  * bytes a page with the tree above it: less than an array of struct page
  * pointers.
  *
- * These functions do not lock: whoever may append to, truncate or free a list
- * keeps others away from it.  Any number of readers may walk a list that
+ * These functions do not lock: the caller that appends to, truncates or frees a
+ * list keeps others away from it.  Any number of readers may walk a list that
  * nobody changes.
  */
 #ifndef _LINUX_PHYR_LIST_H

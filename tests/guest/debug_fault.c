@@ -6,7 +6,7 @@
  *
  * A call that is disturbed fails with an errno that is documented, or works
  * nevertheless: where a batch of pages, a trimmed list or one range of DMA
- * addresses cannot be had, phyr goes on with less, and so does much of the
+ * addresses are not available, phyr goes on with less, and so does much of the
  * kernel below it. Either way nothing may be left.
  *
  * For kernels with fault injection, see run-all.
@@ -35,7 +35,7 @@ struct scene {
 	int test;		/* /dev/phyr_test */
 	int edu;
 	int region;
-	int source;		/* somebody else's dma-buf, which the region is one of */
+	int source;		/* a foreign dma-buf, which the region is of */
 	int fd;			/* what the call has opened */
 	char *map;
 };
@@ -301,7 +301,7 @@ static int call_import_buf(struct scene *s)
 
 /*
  * Its first import stays, and with it the kernel's mapping: dma-buf warns when that
- * cannot be had.
+ * fails.
  */
 static void prepare_foreign(struct scene *s)
 {
@@ -557,7 +557,7 @@ static const struct site sites[] = {
 	  undo_edu, EIO },
 	{ "device takes mixed", "mixed", 28 * MIB, W, prepare_region, call_edu_region, undo_edu,
 	  EIO },
-	{ "device lets go", "4 KiB scattered", MIB, W, prepare_edu_region, call_edu_unmap,
+	{ "device unmaps", "4 KiB scattered", MIB, W, prepare_edu_region, call_edu_unmap,
 	  undo_nothing, 0 },
 	{ "attach, map", "4 KiB scattered", 4 * MIB, W, prepare_whole_region, call_edu_dmabuf,
 	  undo_edu, EIO },

@@ -388,7 +388,7 @@ static void test_append_in_huge_page(void **state)
 	mem_unmap(&mem);
 }
 
-/* Whole pages that touch are one phyr, whoever appended them. */
+/* Whole pages that touch are one phyr, whichever call appended them. */
 static void test_append_merges(void **state)
 {
 	int fd = driver_open();

@@ -96,7 +96,7 @@ static void test_addresses(void **state)
 	release(addr, 4 * PAGE);
 }
 
-/* All or nothing: what lies before the hole is let go; the oracle sees to it. */
+/* All or nothing: what lies before the hole is unpinned; the oracle sees to it. */
 static void check_hole(const char *addr, size_t len)
 {
 	assert_int_equal(try_pin((uintptr_t)addr, len, PHYR_PIN_WRITE), EFAULT);

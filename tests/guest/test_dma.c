@@ -104,7 +104,7 @@ static void test_short(void **state)
 	edu = edu_open();
 	assert_int_equal(edu_map_user(edu, mem.addr + skip, len, edu_flags() | EDU_MAP_SHORT), 0);
 	check_place(edu, mem.addr + skip, len / 2);
-	close(edu);			/* and it is all let go */
+	close(edu);			/* and all is unpinned */
 }
 
 /* Memory that may not be written is not, by a device neither. */
@@ -435,7 +435,7 @@ static void test_narrow_dmabuf(void **state)
 	mem_unmap(&mem);
 }
 
-/* More than addresses or bounce buffers there are: refused, and all let go. */
+/* More than addresses or bounce buffers there are: refused, and all unpinned. */
 static void test_narrow_too_much(void **state)
 {
 	int edu = edu_open();

@@ -112,7 +112,7 @@ static void test_mmap_read_only(void **state)
 	mem_unmap(&mem);
 }
 
-/* The rest of a page may be somebody else's. */
+/* The rest of a page may belong to another mapping. */
 static void test_mmap_unaligned(void **state)
 {
 	char *addr = anon(8 * PAGE, RW);

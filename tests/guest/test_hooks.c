@@ -366,7 +366,7 @@ static void test_rxe_comes_and_goes(void **state)
 
 /*
  * With it off, functions are themselves again, also for regions that only their
- * replacements can read. Newer kernels have given it up, whoever asks.
+ * replacements can read. Newer kernels have given it up.
  */
 static void check_switch_refused(void)
 {
@@ -518,7 +518,7 @@ static void test_shared(void **state)
 		bpf_detach(&t[i]);
 }
 
-/* Programs come and go at one of the functions, until they are told to stop. */
+/* Programs come and go at one of the functions, until they are asked to stop. */
 static void trace_and_stop(void *arg)
 {
 	const int *stop = arg;

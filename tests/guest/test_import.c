@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Somebody else's dma-buf becomes a region: its phyrs are where its memory is, and
+ * A foreign dma-buf becomes a region: its phyrs are where its memory is, and
  * whatever a region can do, an imported one can.
  */
 #define _GNU_SOURCE
@@ -160,7 +160,7 @@ static void check_vmap(int region, char *addr, size_t len)
 	close(driver);
 }
 
-/* All of @buf, of which @addr is a mapping: the same bytes, whoever gets at them. */
+/* All of @buf, of which @addr is a mapping: the same bytes, by whatever way. */
 static void check_import(int buf, char *addr, size_t len)
 {
 	int region = import(buf, 0, 0, PHYR_PIN_WRITE);
@@ -496,7 +496,7 @@ static bool readable(int fd)
 	return poll(&p, 1, 0) == 1;
 }
 
-/* Whoever writes to the one makes those who would read the other wait. */
+/* A writer to the one makes readers of the other wait. */
 static void test_fences(void **state)
 {
 	struct drm_vgem_fence_attach attach = { .flags = VGEM_FENCE_WRITE };
@@ -582,7 +582,7 @@ static void test_region(void **state)
 		check_region(kinds[i], 2 * HUGE);
 }
 
-/* The exporter is told of the CPU's turn: udmabuf knows of no end without a beginning. */
+/* The exporter is notified of CPU access: udmabuf knows of no end without a beginning. */
 static void test_source_told(void **state)
 {
 	char *addr;

@@ -174,7 +174,7 @@ static void test_vgem_unaligned(void **state)
 	release(addr, SOME);
 }
 
-/* vgem cannot be told that memory goes: it gets none of which that may happen. */
+/* vgem cannot be notified of a revocation: it gets no memory that may be revoked. */
 static void test_vgem_pageless(void **state)
 {
 	static const char *const kinds[] = { "PCI BAR", "hidden RAM", "mixed" };
@@ -371,7 +371,7 @@ static void map_low(void)
 /*
  * As a driver of a device that does DMA, and wants each frame in one piece. What cannot
  * be attached to, memory without pages, is not tried: the kernel's videobuf2 refuses it,
- * but never lets go of the dma-buf then.
+ * but never releases the dma-buf then.
  */
 static void test_vivid_contiguous(void **state)
 {

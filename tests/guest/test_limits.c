@@ -76,7 +76,7 @@ static void memlock_none_child(void *arg)
 	must(phyr_pin(dev, arg, 1, 0) == -ENOMEM);
 }
 
-/* Whoever pinned it pays for it, for as long as anybody has it. */
+/* The process that pinned it pays for it, for as long as any process has it. */
 static void memlock_shared_child(void *arg)
 {
 	int region, status, go[2];

@@ -127,7 +127,7 @@ static void move_end(struct race *race)
 }
 
 /*
- * To another page: the kernel takes the old one for bad, and is told afterwards that
+ * To another page: the kernel takes the old one for bad, and learns afterwards that
  * it is not.
  */
 static void trouble_offline(struct race *race)
@@ -260,7 +260,7 @@ static uint64_t read_number(const char *path, int base)
 	return strtoull(text, NULL, base);
 }
 
-/* The driver @from lets go of the memory, and @to takes it. */
+/* The driver @from releases the memory, and @to takes it. */
 static int rebind(const char *from, const char *to)
 {
 	char path[100];
@@ -364,7 +364,7 @@ static void test_offline(void **state)
 	release(addr, len);
 }
 
-/* What is pinned for long moves out first, and is in nobody's way. */
+/* What is pinned for long moves out first, and is in no one's way. */
 static void test_offline_longterm(void **state)
 {
 	const size_t len = MIB;

@@ -109,7 +109,7 @@ verify() {
 		--verify_fatal=1 --verify_state_save=0 --output-format=terse "$@"
 }
 
-# The same place over and over, until it is told to stop.
+# The same place over and over, until it is asked to stop.
 under_fire() {
 	while [ ! -e "$work/stop" ]; do
 		verify fire --rw=randwrite --bsrange=4k-256k --blockalign=4k --size="$fire" \

@@ -75,7 +75,7 @@ run_with_library() {
 		run "$1 and libphyr-rxe" "$2" "$work/not-about-regions"
 }
 
-# compare STOCK PHYR: tests with another result; the better ones are told, too.
+# compare STOCK PHYR: tests with another result; the better ones are shown, too.
 compare() {
 	awk 'NR == FNR { before[$2] = $1; next }
 		$1 != before[$2] {

@@ -599,7 +599,7 @@ static void test_peer_disappears(void **state)
 			 IBV_WC_WR_FLUSH_ERR);
 	rdma_reconnect(&r);
 	check_place(mr, mem, len / 2, EDGE);
-	/* and the side that is left can let go of its memory first */
+	/* and the side that is left can release its memory first */
 	rdma_write_start(&r, rdma_at(mr, len / 2), rdma_at(near, 0), EDGE);
 	rdma_lose_peer(&r);
 	dereg(mr);

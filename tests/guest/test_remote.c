@@ -4,7 +4,7 @@
  *
  * The other process frees its page tables, and has pages of a pipe allocated in
  * their place, filled with entries that lead to physical addresses which no memory
- * has.  Whoever still reads such a table follows them, and the kernel dies of it.
+ * has.  A walker that still reads such a table follows them, and the kernel dies of it.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory without a page may go at any time. Then nothing reaches it any more: not
- * the CPU, not a device, not a peer; and everybody is told so in the same way.
+ * Memory without a page may be revoked at any time. Then nothing reaches it any more: not
+ * the CPU, not a device, not a peer; and every call fails in the same way.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -142,7 +142,7 @@ static void test_gone(void **state)
 
 /*
  * Splitting a mapping is an event over 2 MiB that looks like taking them away, and what
- * was pinned there is revoked; whoever works on whole aligned 2 MiB is safe.
+ * was pinned there is revoked; a call on whole aligned 2 MiB is safe.
  */
 static char *bar_map_aligned(char **area)
 {
@@ -184,7 +184,7 @@ static void test_split(void **state)
 }
 
 /*
- * A mapping that goes away while it is being appended fails the call, and nothing else:
+ * A mapping that is unmapped while it is being appended fails the call, and nothing else:
  * what the list had before is still there.
  */
 static void test_appending(void **state)
@@ -459,7 +459,7 @@ static void test_device_busy(void **state)
 	}
 }
 
-/* RAM before and behind it goes with it, and its pins are let go. */
+/* RAM before and behind it goes with it, and its pins are released. */
 static void test_mixture(void **state)
 {
 	char *area = anon(3 * SIZE, RW), *bar = bar_map(SIZE);
@@ -560,7 +560,7 @@ static void test_late_importer(void **state)
 }
 
 /*
- * Until Linux 7.0 an importer that cannot be told has a callback, too; that it pins is
+ * Until Linux 7.0 an importer that cannot be notified has a callback, too; that it pins is
  * how it is known.
  */
 static void test_pinning_importer(void **state)

@@ -25,7 +25,7 @@ static const char *const kinds[] = {
 static struct mem mem;
 static unsigned char buf[LEN];
 
-/* A child that has the memory, and writes to it when it is told to. */
+/* A child that has the memory, and writes to it when it is asked to. */
 struct child {
 	pid_t pid;
 	int to[2];

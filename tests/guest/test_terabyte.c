@@ -41,7 +41,7 @@ static void need_terabyte(void)
 	}
 }
 
-/* The last of the tests: what it leaves is looked at after that. */
+/* The last of the tests: what it leaves is checked after that. */
 static void test_unmap(void **state)
 {
 	(void)state;
@@ -144,7 +144,7 @@ static void test_parts(void **state)
 	}
 }
 
-/* Bytes of its own in each place, all there before the first is looked at. */
+/* Bytes of its own in each place, all there before the first is read. */
 static void store_each(int edu)
 {
 	char bytes[BYTES];
@@ -266,7 +266,7 @@ static void test_rdma(void **state)
 	check_far(&w, far);
 	start = now_us();
 	assert_int_equal(ibv_dereg_mr(far), 0);
-	print_message("# let go in %.0f us\n", now_us() - start);
+	print_message("# unpinned in %.0f us\n", now_us() - start);
 	wire_close(&w);
 }
 

@@ -184,7 +184,7 @@ pin_kind_tests() {
 	overcommit_tests
 }
 
-# Less may be had than is available: a memfd notices when its pages are touched.
+# Less may be granted than is available: a memfd notices when its pages are touched.
 overcommit_tests() {
 	local committed
 	committed=$(awk '/^Committed_AS:/ { print $2 }' /proc/meminfo)
@@ -374,7 +374,7 @@ layout_tests() {
 	ok "a picture on a full disk" exits 1 "cannot write" \
 		phyr layout "$holder" --svg /dev/full
 	stop_holder
-	ok "a killed holder lets go" gone
+	ok "a killed holder releases it" gone
 	ok "layout of a process that is gone" exits 1 "no process $holder" phyr layout "$holder"
 	ok "layout of a kernel thread" exits 1 "kernel thread" phyr layout 2
 }

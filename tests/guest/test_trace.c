@@ -148,7 +148,7 @@ static void test_users(void **state)
 	assert_int_equal(edu_map_dmabuf(other, region, EDU_MAP_WRITE), 0);
 	check_list("pinned", 4);
 	mem_unmap(&mem);
-	/* the importer has been told, and has unmapped */
+	/* the importer was notified, and has unmapped */
 	check_list("revoked", 3);
 	close(other);
 	assert_int_equal(edu_unmap(edu), 0);

@@ -455,7 +455,7 @@ static void test_revoked(void **state)
 }
 
 /*
- * dma-bufs: importers as ib_core has them for its drivers, which pin or can be told, and
+ * dma-bufs: importers as ib_core has them for its drivers, which pin or can be notified, and
  * cut the table that they are given to what they want of it.
  */
 
@@ -509,7 +509,7 @@ static void test_dmabuf(void **state)
 	}
 }
 
-/* Memory that may go is for those who can be told. */
+/* Memory that may be revoked is for importers that can be notified. */
 static void check_taken_away(unsigned int how, int again)
 {
 	struct umem_place place = { .offset = 0 };

@@ -62,7 +62,7 @@ struct phyr_info {
  * @flags: PHYR_PIN_*
  * @addr: first byte; need not be aligned
  * @len: length in bytes, not 0
- * @fd: out: the region, a dma-buf; close() lets go of it
+ * @fd: out: the region, a dma-buf; close() releases it
  * @reserved: must be 0
  * @pin_ns: out: how long the pinning itself took, in nanoseconds; 0 if the caller may
  *	not see how memory is laid out, see PHYR_QUERY_RESTRICTED
@@ -98,7 +98,7 @@ struct phyr_import {
 };
 
 #define PHYR_QUERY_WRITE	(1u << 0)	/* made with PHYR_PIN_WRITE */
-#define PHYR_QUERY_REVOKED	(1u << 1)	/* its memory has gone: ENODEV from all else */
+#define PHYR_QUERY_REVOKED	(1u << 1)	/* its memory is revoked: ENODEV from all else */
 #define PHYR_QUERY_RESTRICTED	(1u << 2)	/* the layout is not shown to this caller */
 
 /**

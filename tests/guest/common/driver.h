@@ -32,7 +32,7 @@ int driver_gup(int fd, const void *addr, size_t nr, uint64_t *frames, unsigned i
 int driver_export(int fd, size_t len, unsigned int flags);
 struct pt_dmabuf driver_export_state(int fd, int buf);
 
-/* Maps a dma-buf for edu and lets go late, when told to; PT_PIN. 0 or an errno. */
+/* Maps a dma-buf for edu and unmaps late, when asked to; PT_PIN. 0 or an errno. */
 int driver_attach(int fd, int buf, unsigned int flags);
 void driver_detach(int fd);
 

@@ -39,7 +39,7 @@ extern int dev;			/* /dev/phyr, in every test */
 int fixture_run_tests(const char *name, const struct CMUnitTest *tests, size_t nr);
 
 /*
- * The leak oracle, as a teardown: 0 if the whole system has let go of every
+ * The leak oracle, as a teardown: 0 if the whole system has released every
  * pin and every region, and this process pins nothing. What it takes longer to
  * find out is a test of its own, the last of every program; see oracle.h.
  */

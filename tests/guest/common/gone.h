@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What is left of a region when its memory has gone: errnos, and SIGBUS. */
+/* What is left of a region when its memory is revoked: errnos, and SIGBUS. */
 #ifndef GONE_H
 #define GONE_H
 

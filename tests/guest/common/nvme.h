@@ -13,7 +13,7 @@
 extern const struct mem_kind mem_cmb;
 
 /*
- * Why such memory cannot be had, or NULL: of a kernel without P2PDMA, which
+ * Why such memory is not available, or NULL: of a kernel without P2PDMA, which
  * does not know the bridges between devices either.
  */
 const char *nvme_missing(void);

@@ -244,7 +244,7 @@ static long long committed(void)
 	return meminfo("Committed_AS:");
 }
 
-/* A kernel that watches keeps freed memory for itself; but it has kmemleak. */
+/* A debug kernel keeps freed memory for itself; but it has kmemleak. */
 static long long slab(void)
 {
 	if (!access(KMEMLEAK, F_OK))
@@ -311,7 +311,7 @@ static bool kmemleak_nothing(char *words, size_t size)
 			say(words, size, "%s", leak);
 			nothing = false;
 		} else {
-			fprintf(stderr, "# somebody else's: %s", leak);
+			fprintf(stderr, "# of another process: %s", leak);
 		}
 	}
 	fclose(f);

@@ -195,7 +195,7 @@ static void round_with_look(struct race *race, int fd, unsigned int i)
 	list_round(race, fd, list_flags[i / LOOK_EACH % ARRAY_SIZE(list_flags)], i);
 }
 
-/* Pins, and lets go again. */
+/* Pins and unpins. */
 static void round_short(struct race *race, int fd, unsigned int i)
 {
 	unsigned int flags = i & 1 ? PT_WRITE : list_flags[i / 2 % ARRAY_SIZE(list_flags)];

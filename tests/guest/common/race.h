@@ -29,7 +29,7 @@ struct trouble {
 	bool place;				/* it stays where it is, and can be written */
 	void (*begin)(struct race *race);	/* before the threads start */
 	void (*end)(struct race *race);		/* when they have stopped */
-	const char *(*missing)(void);		/* why it cannot be had here, or NULL */
+	const char *(*missing)(void);		/* why it is not available here, or NULL */
 };
 
 struct race {

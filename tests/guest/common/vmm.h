@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A small virtual machine monitor: a guest of one processor whose memory is
- * some of this process's, and that writes or adds up what it is told to.
+ * some of this process's, and that writes or adds up what it is asked to.
  */
 #ifndef VMM_H
 #define VMM_H

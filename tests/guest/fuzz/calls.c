@@ -127,7 +127,7 @@ broken(int line, const char *condition, const char *format, ...)
 
 /*
  * Points that fail: all from here to the end of a system call are counted. So would
- * be those in the making of a signal's frame, and whoever cannot be given that is
+ * be those in the making of a signal's frame, and a process that cannot be given that is
  * killed by the kernel: no signal is taken meanwhile.
  */
 
@@ -231,7 +231,7 @@ static uint32_t size_of(uint64_t arg, uint32_t ksize)
 
 struct shaped {
 	unsigned char *at;		/* in the buffer, or NULL */
-	void *user;			/* what the kernel is told */
+	void *user;			/* what the kernel gets */
 	int error;			/* that the shape brings about */
 	int or_error;
 };

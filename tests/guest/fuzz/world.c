@@ -44,7 +44,7 @@ static void touch(char *addr, size_t len)
 		((volatile char *)addr)[i] = (char)(i / PAGE);
 }
 
-/* What cannot be had is a hole. */
+/* What is not available is a hole. */
 static bool map_at(char *addr, size_t len, int prot, int flags, int fd)
 {
 	return mmap(addr, len, prot, flags | MAP_FIXED, fd, 0) != MAP_FAILED;

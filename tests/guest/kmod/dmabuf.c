@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Two sides of a dma-buf that no driver at hand has: an exporter that says who
- * holds its buffer, and importers that pin, or take their time to let go.
+ * holds its buffer, and importers that pin, or take their time to unmap.
  */
 #include <linux/dma-buf.h>
 #include <linux/dma-resv.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /dev/phyr_test: pins, appends, copies and lets go, as a driver would.
+ * /dev/phyr_test: pins, appends, copies and unpins, as a driver would.
  */
 #include <linux/dma-buf.h>
 #include <linux/dma-resv.h>

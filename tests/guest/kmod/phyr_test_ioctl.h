@@ -2,7 +2,7 @@
 /*
  * /dev/phyr_test: the functions that phyr.ko offers to drivers, for a program.
  *
- * Each open file has an array and a list of its own; closing it lets go of both.
+ * Each open file has an array and a list of its own; closing it unpins both.
  */
 #ifndef PHYR_TEST_IOCTL_H
 #define PHYR_TEST_IOCTL_H
@@ -13,8 +13,8 @@
 #define PT_WRITE	(1u << 0)	/* FOLL_WRITE */
 #define PT_LONGTERM	(1u << 1)	/* FOLL_LONGTERM */
 #define PT_FORCE	(1u << 2)	/* FOLL_FORCE, which phyr does not take */
-#define PT_DIRTY	(1u << 3)	/* make dirty when letting go */
-#define PT_HALVES	(1u << 4)	/* let go of each phyr in two parts */
+#define PT_DIRTY	(1u << 3)	/* make dirty when unpinning */
+#define PT_HALVES	(1u << 4)	/* unpin each phyr in two parts */
 #define PT_ARRAY	(1u << 5)	/* the array, not the list */
 #define PT_REMOTE	(1u << 6)	/* memory of the process @pid */
 #define PT_P2P		(1u << 8)	/* FOLL_PCI_P2PDMA */
@@ -108,7 +108,7 @@ struct pt_map {
 };
 
 /**
- * struct pt_gup - PT_IOC_GUP: what GUP itself would pin; it is let go at once
+ * struct pt_gup - PT_IOC_GUP: what GUP itself would pin; it is unpinned at once
  * @addr: the first page
  * @frames: address of an array of page frame numbers, of 64 bits each
  * @nr: pages
@@ -148,7 +148,7 @@ struct pt_build {
  * @mapped: PT_IOC_STATE: out: how often the kernel has mapped it
  * @revocable: PT_IOC_STATE: out: how many importers have a callback to be notified by
  *
- * PT_IOC_ATTACH maps it for edu, as an importer that lets go a fifth of a second after
+ * PT_IOC_ATTACH maps it for edu, as an importer that unmaps a fifth of a second after
  * it was told to; until PT_IOC_DETACH, or until the file is closed.
  */
 struct pt_dmabuf {

@@ -73,9 +73,9 @@ struct umem_copy {
 	__u64 buf;
 };
 
-#define UMEM_DYNAMIC	0	/* unmaps when it is told to, and maps again */
-#define UMEM_PINNED	1	/* cannot be told */
-#define UMEM_REVOCABLE	2	/* pins, and can be told that it is over */
+#define UMEM_DYNAMIC	0	/* unmaps when it is notified, and maps again */
+#define UMEM_PINNED	1	/* cannot be notified */
+#define UMEM_REVOCABLE	2	/* pins, and can be notified of a revocation */
 
 /**
  * struct umem_dmabuf - UMEM_IOC_DMABUF: ib_umem_dmabuf_get() and its like

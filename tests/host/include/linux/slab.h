@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The allocator of the host tests: malloc(), which can be told to fail. */
+/* The allocator of the host tests: malloc(), which can be made to fail. */
 #ifndef PHYR_HOST_SLAB_H
 #define PHYR_HOST_SLAB_H
 
