@@ -12,8 +12,9 @@ build := $(CURDIR)/build
 help:
 	@sed -n 's/^  //p' scripts/help.txt
 
+# Everything: ALL=1
 demo:
-	@scripts/demo
+	@scripts/demo $(if $(ALL),--all)
 
 check:
 	@scripts/check

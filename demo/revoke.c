@@ -395,7 +395,7 @@ static void print_head(void)
 {
 	printf("\n%-28s %7s %9s %9s  %-8s %-8s %-9s %-20s  %s\n", "", "", "cut off", "users", "the",
 	       "a new", "device's", "an RDMA", "");
-	printf("%-28s %7s %9s %9s  %-8s %-8s %-9s %-20s  %s\n", "memory that goes", "size", "after",
+	printf("%-28s %7s %9s %9s  %-8s %-8s %-9s %-20s  %s\n", "memory revoked by", "size", "after",
 	       "stopped", "CPU", "map", "DMA", "peer", "verified");
 }
 
