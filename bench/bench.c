@@ -4,7 +4,8 @@
  *
  *	bench FILE.json [ROUNDS [KIND]]
  *
- * Every round does both, in turn first and second; what counts is the median.
+ * Every round does both, in turn first and second; what counts is the median. At last
+ * pinning alone, against the size, for pages of three sizes (docs/phyr.svg).
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -39,20 +40,18 @@ static const char *const step_names[STEPS] = {
 	"pin, GUP alone", "pin, of another process"
 };
 
-static void report(json_object *rows, const char *kernel, const struct mem_kind *kind,
-		   enum step step, struct sample *sample, size_t n)
+static void report(json_object *rows, const char *kernel, const char *name, size_t bytes,
+		   struct sample *sample, size_t n)
 {
 	json_object *row = json_object_new_object();
 	uint64_t stock = median(sample->stock, n), phyr = median(sample->phyr, n);
 	double ratio = phyr ? (double)stock / (double)phyr : 0;
-	char name[64];
 
-	snprintf(name, sizeof(name), "%s: %s", step_names[step], kind->name);
 	printf("  %-32s %14.3f %14.3f %10.2f\n", name, (double)stock / 1e3, (double)phyr / 1e3,
 	       ratio);
 	json_object_object_add(row, "name", json_object_new_string(name));
 	json_object_object_add(row, "kernel", json_object_new_string(kernel));
-	json_object_object_add(row, "bytes", json_object_new_uint64(kind->size));
+	json_object_object_add(row, "bytes", json_object_new_uint64(bytes));
 	json_object_object_add(row, "phyr_ns", json_object_new_uint64(phyr));
 	json_object_object_add(row, "stock_ns", json_object_new_uint64(stock));
 	json_object_object_add(row, "ratio", json_object_new_double(ratio));
@@ -146,6 +145,7 @@ static int bench_kind(int dev, const struct mem_kind *kind, size_t rounds, const
 {
 	static struct sample samples[STEPS];
 	struct mem mem;
+	char name[64];
 	int ret = 0;
 
 	if (mem_map(&mem, kind, kind->size)) {
@@ -156,9 +156,65 @@ static int bench_kind(int dev, const struct mem_kind *kind, size_t rounds, const
 		ret = one_round(dev, &mem, samples, i);
 	for (size_t i = 0; i < rounds && !ret; i++)
 		ret = one_round(dev, &mem, samples, i);
-	for (enum step step = 0; step < STEPS && !ret; step++)
-		if (step != UNPIN_DIRTY || !kind->read_only)
-			report(rows, kernel, kind, step, &samples[step], rounds);
+	for (enum step step = 0; step < STEPS && !ret; step++) {
+		if (step == UNPIN_DIRTY && kind->read_only)
+			continue;
+		snprintf(name, sizeof(name), "%s: %s", step_names[step], kind->name);
+		report(rows, kernel, name, kind->size, &samples[step], rounds);
+	}
+	mem_unmap(&mem);
+	return ret;
+}
+
+/* Sizes of memory in pages of one size: each is four times the one before. */
+static const struct sweep {
+	const char *kind;
+	const char *name;
+	size_t from, to;
+} sweeps[] = {
+	{ "4 KiB scattered", "pin by size: 4 KiB pages", 64 << 10, 64 << 20 },
+	{ "hugetlb 2 MiB", "pin by size: 2 MiB pages", 2 << 20, 512 << 20 },
+	{ "one 1 GiB page x5", "pin by size: 1 GiB pages", 1 << 30, (size_t)64 << 30 },
+};
+
+#define SWEEP_ROUNDS	5	/* the stock way takes seconds for the largest */
+
+static int sweep_size(int dev, const struct mem *mem, size_t len, struct sample *sample,
+		      size_t rounds)
+{
+	struct bench_run run = { .addr = (uintptr_t)mem->addr, .len = len };
+
+	for (size_t i = 0; i < rounds; i++) {
+		run.flags = BENCH_WRITE | (i & 1 ? BENCH_PHYR_FIRST : 0);
+		if (ioctl(dev, BENCH_IOC_RUN, &run) || run.stock.error || run.phyr.error)
+			return -1;
+		sample->stock[i] = run.stock.pin_ns;
+		sample->phyr[i] = run.phyr.pin_ns;
+	}
+	return 0;
+}
+
+static int bench_sweep(int dev, const struct sweep *sweep, size_t rounds, const char *kernel,
+		       json_object *rows)
+{
+	static struct sample sample;
+	struct mem mem;
+	int ret;
+
+	if (rounds > SWEEP_ROUNDS)
+		rounds = SWEEP_ROUNDS;
+	if (mem_map(&mem, mem_find(sweep->kind), sweep->to)) {
+		perror(sweep->name);
+		return -1;
+	}
+	ret = sweep_size(dev, &mem, sweep->from, &sample, 2);	/* warm up */
+	for (size_t len = sweep->from; len <= sweep->to && !ret; len *= 4) {
+		ret = sweep_size(dev, &mem, len, &sample, rounds);
+		if (!ret)
+			report(rows, kernel, sweep->name, len, &sample, rounds);
+	}
+	if (ret)
+		fprintf(stderr, "bench: %s failed\n", sweep->name);
 	mem_unmap(&mem);
 	return ret;
 }
@@ -191,6 +247,8 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < mem_nr_kinds; i++)
 		if (mem_kinds[i].struct_page && (!only || !strcmp(mem_kinds[i].name, only)))
 			ret |= bench_kind(dev, &mem_kinds[i], rounds, uts.release, rows);
+	for (size_t i = 0; !only && i < sizeof(sweeps) / sizeof(sweeps[0]); i++)
+		ret |= bench_sweep(dev, &sweeps[i], rounds, uts.release, rows);
 	if (json_object_to_file_ext(argv[1], rows, JSON_C_TO_STRING_PRETTY)) {
 		fprintf(stderr, "bench: %s\n", json_util_get_last_err());
 		ret = -1;

@@ -99,8 +99,6 @@ static inline const char *short_name(const char *path)
 }
 
 /* svg.c */
-struct picture *picture_new(const struct cost_list *list, uint64_t bytes);
-void picture_free(struct picture *picture);
 int svg_write(const char *path, const struct layout *layout);
 
 #endif /* PHYR_LAYOUT_H */

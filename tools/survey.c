@@ -18,6 +18,7 @@
 
 #include "layout.h"
 #include "parse.h"
+#include "picture.h"
 #include "tool.h"
 
 struct survey {
