@@ -14,7 +14,6 @@
 #define SIZE	(4 * MIB)
 
 static const unsigned int sizes[] = { 1, 2, 3, 7, 512 };
-static struct mem mem;
 
 static size_t size_of(const struct mem_kind *kind)
 {
@@ -23,25 +22,9 @@ static size_t size_of(const struct mem_kind *kind)
 	return kind->page > SIZE ? kind->page : SIZE;
 }
 
-static int map_kind(void **state)
-{
-	const struct mem_kind *kind = *state;
-
-	if (!mem_map(&mem, kind, size_of(kind)))
-		return 0;
-	print_error("%s: %s\n", kind->name, strerror(errno));
-	return -1;
-}
-
-static int unmap_kind(void **state)
-{
-	mem_unmap(&mem);
-	return fixture_nothing_left(state);
-}
-
 static unsigned int kind_flags(void)
 {
-	return mem.kind->read_only ? 0 : PT_WRITE;
+	return kind_mem.kind->read_only ? 0 : PT_WRITE;
 }
 
 /* Neighbours become one, as a list would have it. */
@@ -82,11 +65,11 @@ static void check_arrays(unsigned int flags)
 	int fd = driver_open();
 
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
-		check_array(fd, mem.addr, mem.len, sizes[i], flags);
+		check_array(fd, kind_mem.addr, kind_mem.len, sizes[i], flags);
 		driver_unpin(fd, PT_ARRAY | (i % 2 ? PT_HALVES : 0));
 		assert_int_equal(fixture_nothing_left(NULL), 0);
 		/* a small part of what is large, so that its ends matter */
-		check_array(fd, mem.addr + 777, 100 * PAGE - 1000, sizes[i], flags);
+		check_array(fd, kind_mem.addr + 777, 100 * PAGE - 1000, sizes[i], flags);
 		driver_unpin(fd, PT_ARRAY | (flags & PT_WRITE ? PT_DIRTY : 0) |
 					 (i % 2 ? 0 : PT_HALVES));
 	}
@@ -97,24 +80,24 @@ static void check_arrays(unsigned int flags)
 static void test_short(void **state)
 {
 	(void)state;
-	need_kind(mem.kind);
+	need_kind(kind_mem.kind);
 	check_arrays(kind_flags());
 }
 
 /* fsdax by the kernel; memory without pages, as an array is not told when it goes. */
 static bool long_refused(void)
 {
-	return mem.kind->short_only || !mem.kind->struct_page ||
-	       !strcmp(mem.kind->name, "mixed");
+	return kind_mem.kind->short_only || !kind_mem.kind->struct_page ||
+	       !strcmp(kind_mem.kind->name, "mixed");
 }
 
 static void test_long(void **state)
 {
 	(void)state;
-	need_kind(mem.kind);
+	need_kind(kind_mem.kind);
 	if (long_refused()) {
 		struct pt_pin pin = {
-			.addr = (uintptr_t)mem.addr, .len = mem.len, .nr = 2,
+			.addr = (uintptr_t)kind_mem.addr, .len = kind_mem.len, .nr = 2,
 			.flags = kind_flags() | PT_LONGTERM,
 		};
 		int fd = driver_open();
@@ -142,14 +125,14 @@ static void test_list(void **state)
 	int fd;
 
 	(void)state;
-	need_kind(mem.kind);
+	need_kind(kind_mem.kind);
 	fd = driver_open();
-	assert_int_equal(driver_add(fd, mem.addr + 5, mem.len - 5, kind_flags()), 0);
-	check_list(fd, mem.addr + 5, mem.len - 5);
-	driver_unpin(fd, PT_DIRTY & (mem.kind->read_only ? 0 : ~0u));
+	assert_int_equal(driver_add(fd, kind_mem.addr + 5, kind_mem.len - 5, kind_flags()), 0);
+	check_list(fd, kind_mem.addr + 5, kind_mem.len - 5);
+	driver_unpin(fd, PT_DIRTY & (kind_mem.kind->read_only ? 0 : ~0u));
 	assert_int_equal(driver_bytes(fd, 0), 0);
-	assert_int_equal(driver_add(fd, mem.addr, PAGE, 0), 0);
-	check_list(fd, mem.addr, PAGE);
+	assert_int_equal(driver_add(fd, kind_mem.addr, PAGE, 0), 0);
+	check_list(fd, kind_mem.addr, PAGE);
 	close(fd);
 }
 
@@ -160,22 +143,22 @@ static void test_map(void **state)
 	int fd;
 
 	(void)state;
-	need_kind(mem.kind);
+	need_kind(kind_mem.kind);
 	fd = driver_open();
-	assert_int_equal(driver_add(fd, mem.addr + 5, mem.len - 5, kind_flags()), 0);
-	map.len = mem.len - 5;
+	assert_int_equal(driver_add(fd, kind_mem.addr + 5, kind_mem.len - 5, kind_flags()), 0);
+	map.len = kind_mem.len - 5;
 	assert_int_equal(driver_map(fd, &map), 0);
 	assert_true(map.segments && map.dma_entries && map.entries >= map.dma_entries);
 
-	map.offset = mem.len / 2 + 17;
-	map.len = mem.len / 4 + 11;
+	map.offset = kind_mem.len / 2 + 17;
+	map.len = kind_mem.len / 4 + 11;
 	assert_int_equal(driver_map(fd, &map), 0);
 	map.len = 1;
 	assert_int_equal(driver_map(fd, &map), 0);
 	assert_int_equal(map.segments, 1);
 	driver_unpin(fd, 0);
 
-	check_array(fd, mem.addr, mem.len, 512, kind_flags());
+	check_array(fd, kind_mem.addr, kind_mem.len, 512, kind_flags());
 	map.flags = PT_ARRAY;
 	assert_int_equal(driver_map(fd, &map), 0);
 	driver_unpin(fd, PT_ARRAY);
@@ -214,10 +197,10 @@ static void check_limits(const char *addr, size_t len)
 
 static void check_limits_of(const char *name, size_t size)
 {
-	assert_int_equal(mem_map(&mem, mem_find(name), size), 0);
-	check_limits(mem.addr, 300 * KIB);
-	check_limits(mem.addr + 100, 300 * KIB - 200);
-	mem_unmap(&mem);
+	assert_int_equal(mem_map(&kind_mem, mem_find(name), size), 0);
+	check_limits(kind_mem.addr, 300 * KIB);
+	check_limits(kind_mem.addr + 100, 300 * KIB - 200);
+	mem_unmap(&kind_mem);
 }
 
 static void test_limits(void **state)
@@ -236,8 +219,8 @@ static void test_map_long(void **state)
 	int fd = driver_open();
 
 	(void)state;
-	assert_int_equal(mem_map(&mem, mem_find("one 1 GiB page x5"), 5 * GIB), 0);
-	assert_int_equal(driver_add(fd, mem.addr + 999, 5 * GIB - 999, PT_WRITE), 0);
+	assert_int_equal(mem_map(&kind_mem, mem_find("one 1 GiB page x5"), 5 * GIB), 0);
+	assert_int_equal(driver_add(fd, kind_mem.addr + 999, 5 * GIB - 999, PT_WRITE), 0);
 	assert_int_equal(driver_map(fd, &map), 0);
 	assert_true(map.dma_entries >= 2);
 	map.max_seg = 2 * MIB;
@@ -245,7 +228,7 @@ static void test_map_long(void **state)
 	assert_true(map.dma_entries >= 5 * GIB / (2 * MIB));
 	driver_unpin(fd, PT_DIRTY);
 	close(fd);
-	mem_unmap(&mem);
+	mem_unmap(&kind_mem);
 }
 
 static void test_map_bad(void **state)
@@ -372,9 +355,9 @@ static void test_append_in_huge_page(void **state)
 	size_t nr, sum = 0;
 
 	(void)state;
-	assert_int_equal(mem_map(&mem, mem_find("hugetlb 2 MiB"), 4 * MIB), 0);
+	assert_int_equal(mem_map(&kind_mem, mem_find("hugetlb 2 MiB"), 4 * MIB), 0);
 	for (size_t at = 0; at < 2 * MIB; at += 100000)
-		assert_int_equal(driver_add(fd, mem.addr + at, 2 * MIB - at < 100000 ?
+		assert_int_equal(driver_add(fd, kind_mem.addr + at, 2 * MIB - at < 100000 ?
 					    2 * MIB - at : 100000, PT_WRITE | PT_LONGTERM), 0);
 	ranges = driver_ranges(fd, 0, &nr);
 	first = ranges[0].addr;
@@ -385,7 +368,7 @@ static void test_append_in_huge_page(void **state)
 	driver_unpin(fd, PT_DIRTY);
 	assert_int_equal(fixture_nothing_left(NULL), 0);
 	close(fd);
-	mem_unmap(&mem);
+	mem_unmap(&kind_mem);
 }
 
 /* Whole pages that touch are one phyr, whichever call appended them. */
@@ -394,12 +377,12 @@ static void test_append_merges(void **state)
 	int fd = driver_open();
 
 	(void)state;
-	assert_int_equal(mem_map(&mem, mem_find("hugetlb 2 MiB"), 2 * MIB), 0);
-	assert_int_equal(driver_add(fd, mem.addr, MIB, PT_WRITE), 0);
-	assert_int_equal(driver_add(fd, mem.addr + MIB, MIB, PT_WRITE), 0);
-	check_list(fd, mem.addr, 2 * MIB);
+	assert_int_equal(mem_map(&kind_mem, mem_find("hugetlb 2 MiB"), 2 * MIB), 0);
+	assert_int_equal(driver_add(fd, kind_mem.addr, MIB, PT_WRITE), 0);
+	assert_int_equal(driver_add(fd, kind_mem.addr + MIB, MIB, PT_WRITE), 0);
+	check_list(fd, kind_mem.addr, 2 * MIB);
 	close(fd);
-	mem_unmap(&mem);
+	mem_unmap(&kind_mem);
 }
 
 /* What cannot be appended leaves no trace. */
@@ -597,10 +580,10 @@ static void check_other(char *addr, size_t len, unsigned int flags)
 
 static void check_other_kind(const char *name, size_t len)
 {
-	assert_int_equal(mem_map(&mem, mem_find(name), len), 0);
-	check_other(mem.addr, len, PT_WRITE | PT_LONGTERM);
-	check_other(mem.addr, len, 0);
-	mem_unmap(&mem);
+	assert_int_equal(mem_map(&kind_mem, mem_find(name), len), 0);
+	check_other(kind_mem.addr, len, PT_WRITE | PT_LONGTERM);
+	check_other(kind_mem.addr, len, 0);
+	mem_unmap(&kind_mem);
 }
 
 static void test_remote(void **state)
@@ -614,7 +597,7 @@ static void test_remote(void **state)
 static void check_self(void)
 {
 	struct pt_pin pin = {
-		.addr = (uintptr_t)mem.addr + 9, .len = mem.len - 9, .nr = 512,
+		.addr = (uintptr_t)kind_mem.addr + 9, .len = kind_mem.len - 9, .nr = 512,
 		.pid = getpid(), .flags = PT_WRITE | PT_REMOTE,
 	};
 	int fd = driver_open();
@@ -626,10 +609,10 @@ static void check_self(void)
 	assert_int_equal(pin.done, 0);
 	pin.flags |= PT_PFNMAP;
 	assert_int_equal(driver_append(fd, &pin), 0);
-	check_list(fd, mem.addr + 9, mem.len - 9);
+	check_list(fd, kind_mem.addr + 9, kind_mem.len - 9);
 	assert_int_equal(driver_array(fd, &pin), 0);
 	ranges = driver_ranges(fd, PT_ARRAY, &nr);
-	layout_check(mem.addr + 9, mem.len - 9, ranges, merge(ranges, nr));
+	layout_check(kind_mem.addr + 9, kind_mem.len - 9, ranges, merge(ranges, nr));
 	free(ranges);
 	driver_unpin(fd, PT_ARRAY);
 	close(fd);
@@ -638,9 +621,9 @@ static void check_self(void)
 static void test_remote_self(void **state)
 {
 	(void)state;
-	assert_int_equal(mem_map(&mem, mem_find("mixed"), mem_find("mixed")->size), 0);
+	assert_int_equal(mem_map(&kind_mem, mem_find("mixed"), mem_find("mixed")->size), 0);
 	check_self();
-	mem_unmap(&mem);
+	mem_unmap(&kind_mem);
 }
 
 static const struct CMUnitTest others[] = {
@@ -660,21 +643,11 @@ static const struct CMUnitTest others[] = {
 	fixture_test(test_remote_self),
 };
 
-static struct CMUnitTest kind_test(const char *what, const struct mem_kind *kind,
-				   CMUnitTestFunction f)
+static int map_kind(void **state)
 {
-	struct CMUnitTest test = {
-		.test_func = f,
-		.setup_func = map_kind,
-		.teardown_func = unmap_kind,
-		.initial_state = (void *)kind,
-	};
-	char *name;
+	const struct mem_kind *kind = *state;
 
-	if (asprintf(&name, "%s: %s", what, kind->name) < 0)
-		abort();
-	test.name = name;
-	return test;
+	return fixture_map_kind(kind, size_of(kind));
 }
 
 int main(void)
@@ -683,10 +656,12 @@ int main(void)
 	size_t nr = 0;
 
 	for (size_t i = 0; i < mem_nr_kinds; i++) {
-		tests[nr++] = kind_test("arrays", &mem_kinds[i], test_short);
-		tests[nr++] = kind_test("longterm arrays", &mem_kinds[i], test_long);
-		tests[nr++] = kind_test("list", &mem_kinds[i], test_list);
-		tests[nr++] = kind_test("map", &mem_kinds[i], test_map);
+		const struct mem_kind *kind = &mem_kinds[i];
+
+		tests[nr++] = fixture_kind_test("arrays", kind, map_kind, test_short);
+		tests[nr++] = fixture_kind_test("longterm arrays", kind, map_kind, test_long);
+		tests[nr++] = fixture_kind_test("list", kind, map_kind, test_list);
+		tests[nr++] = fixture_kind_test("map", kind, map_kind, test_map);
 	}
 	memcpy(tests + nr, others, sizeof(others));
 	return fixture_run_tests("array", tests, nr + ARRAY_SIZE(others));

@@ -119,29 +119,11 @@ static void check(const char *addr, size_t len, unsigned int flags)
 	free(check_region(addr, len, flags, &nr));
 }
 
-static struct mem mem;
-
-static int map_kind(void **state)
-{
-	const struct mem_kind *kind = *state;
-
-	if (!mem_map(&mem, kind, size_of(kind)))
-		return 0;
-	print_error("%s: %s\n", kind->name, strerror(errno));
-	return -1;
-}
-
-static int unmap_kind(void **state)
-{
-	mem_unmap(&mem);
-	return fixture_nothing_left(state);
-}
-
 /* The kinds of the bytes, which the mapping was made of. */
 static void check_kinds(const struct phyr_range *ranges, size_t nr)
 {
 	uint64_t bytes[PHYR_KIND_MAX] = { 0 }, want[PHYR_KIND_MAX] = { 0 };
-	const char *name = mem.kind->name;
+	const char *name = kind_mem.kind->name;
 
 	for (size_t i = 0; i < nr; i++)
 		bytes[ranges[i].kind] += ranges[i].len;
@@ -149,30 +131,32 @@ static void check_kinds(const struct phyr_range *ranges, size_t nr)
 		want[PHYR_KIND_PFNMAP] = 4 * MIB;
 		want[PHYR_KIND_PMEM] = 4 * MIB;
 	} else if (!strcmp(name, "PCI BAR") || !strcmp(name, "hidden RAM")) {
-		want[PHYR_KIND_PFNMAP] = mem.len;
+		want[PHYR_KIND_PFNMAP] = kind_mem.len;
 	} else if (strstr(name, "pmem")) {
-		want[PHYR_KIND_PMEM] = mem.len;
+		want[PHYR_KIND_PMEM] = kind_mem.len;
 	}
-	want[PHYR_KIND_RAM] = mem.len - want[PHYR_KIND_PFNMAP] - want[PHYR_KIND_PMEM];
+	want[PHYR_KIND_RAM] = kind_mem.len - want[PHYR_KIND_PFNMAP] - want[PHYR_KIND_PMEM];
 	assert_memory_equal(bytes, want, sizeof(want));
 }
 
 /* Huge pages are few phyrs, memory without pages is one; what was scattered is many. */
 static void check_number(size_t nr)
 {
-	if (!strcmp(mem.kind->name, "4 KiB scattered"))
-		assert_true(nr > mem.len / PAGE / 4);
-	else if (!strcmp(mem.kind->name, "PCI BAR") || !strcmp(mem.kind->name, "hidden RAM"))
+	const char *name = kind_mem.kind->name;
+
+	if (!strcmp(name, "4 KiB scattered"))
+		assert_true(nr > kind_mem.len / PAGE / 4);
+	else if (!strcmp(name, "PCI BAR") || !strcmp(name, "hidden RAM"))
 		assert_int_equal(nr, 1);
-	else if (mem.kind->page >= 2 * MIB && strcmp(mem.kind->name, "mTHP 64 KiB") &&
-		 strcmp(mem.kind->name, "mixed"))
-		assert_true(nr <= mem.len / mem.kind->page);
+	else if (kind_mem.kind->page >= 2 * MIB && strcmp(name, "mTHP 64 KiB") &&
+		 strcmp(name, "mixed"))
+		assert_true(nr <= kind_mem.len / kind_mem.kind->page);
 }
 
 /* fsdax: what the kernel refuses stays refused, see test_fsdax(). */
 static bool longterm(void)
 {
-	return !mem.kind->short_only;
+	return !kind_mem.kind->short_only;
 }
 
 static void test_whole(void **state)
@@ -181,12 +165,13 @@ static void test_whole(void **state)
 	size_t nr;
 
 	(void)state;
-	need_kind(mem.kind);
+	need_kind(kind_mem.kind);
 	if (!longterm()) {
-		assert_int_equal(phyr_pin(dev, mem.addr, mem.len, PHYR_PIN_WRITE), -EOPNOTSUPP);
+		assert_int_equal(phyr_pin(dev, kind_mem.addr, kind_mem.len, PHYR_PIN_WRITE),
+				 -EOPNOTSUPP);
 		return;
 	}
-	ranges = check_region(mem.addr, mem.len, flags_of(mem.kind), &nr);
+	ranges = check_region(kind_mem.addr, kind_mem.len, flags_of(kind_mem.kind), &nr);
 	check_kinds(ranges, nr);
 	check_number(nr);
 	free(ranges);
@@ -194,25 +179,25 @@ static void test_whole(void **state)
 
 static void test_parts(void **state)
 {
-	unsigned int flags = flags_of(mem.kind);
-	size_t middle = mem.len / 2;
+	unsigned int flags = flags_of(kind_mem.kind);
+	size_t middle = kind_mem.len / 2;
 
 	(void)state;
-	need_kind(mem.kind);
+	need_kind(kind_mem.kind);
 	if (!longterm()) {
-		assert_int_equal(phyr_pin(dev, mem.addr + 1, 1, PHYR_PIN_WRITE), -EOPNOTSUPP);
+		assert_int_equal(phyr_pin(dev, kind_mem.addr + 1, 1, PHYR_PIN_WRITE), -EOPNOTSUPP);
 		return;
 	}
-	check(mem.addr + 123, mem.len - 777, flags);
-	check(mem.addr + 123, 1, flags);
-	check(mem.addr + mem.len - 1, 1, flags);
-	check(mem.addr + middle, PAGE, flags);
-	check(mem.addr + middle - 1, 2, flags);
-	check(mem.addr + middle - PAGE, 2 * PAGE, flags);
-	check(mem.addr + 3 * PAGE, middle, flags);
-	check(mem.addr + middle - 5 * PAGE - 1, middle, flags);
-	check(mem.addr + PAGE / 2, PAGE, 0);
-	check(mem.addr, mem.len - PAGE, 0);
+	check(kind_mem.addr + 123, kind_mem.len - 777, flags);
+	check(kind_mem.addr + 123, 1, flags);
+	check(kind_mem.addr + kind_mem.len - 1, 1, flags);
+	check(kind_mem.addr + middle, PAGE, flags);
+	check(kind_mem.addr + middle - 1, 2, flags);
+	check(kind_mem.addr + middle - PAGE, 2 * PAGE, flags);
+	check(kind_mem.addr + 3 * PAGE, middle, flags);
+	check(kind_mem.addr + middle - 5 * PAGE - 1, middle, flags);
+	check(kind_mem.addr + PAGE / 2, PAGE, 0);
+	check(kind_mem.addr, kind_mem.len - PAGE, 0);
 }
 
 /* DAX of a file system, for longer than one operation: refused, even to read. */
@@ -221,12 +206,12 @@ static void test_fsdax(void **state)
 	const struct mem_kind *kind = mem_find("fsdax pmem");
 
 	(void)state;
-	assert_int_equal(mem_map(&mem, kind, SIZE), 0);
-	assert_int_equal(phyr_pin(dev, mem.addr, mem.len, PHYR_PIN_WRITE), -EOPNOTSUPP);
-	assert_int_equal(phyr_pin(dev, mem.addr, mem.len, 0), -EOPNOTSUPP);
-	assert_int_equal(mprotect(mem.addr, mem.len, PROT_READ), 0);
-	assert_int_equal(phyr_pin(dev, mem.addr, mem.len, 0), -EOPNOTSUPP);
-	mem_unmap(&mem);
+	assert_int_equal(mem_map(&kind_mem, kind, SIZE), 0);
+	assert_int_equal(phyr_pin(dev, kind_mem.addr, kind_mem.len, PHYR_PIN_WRITE), -EOPNOTSUPP);
+	assert_int_equal(phyr_pin(dev, kind_mem.addr, kind_mem.len, 0), -EOPNOTSUPP);
+	assert_int_equal(mprotect(kind_mem.addr, kind_mem.len, PROT_READ), 0);
+	assert_int_equal(phyr_pin(dev, kind_mem.addr, kind_mem.len, 0), -EOPNOTSUPP);
+	mem_unmap(&kind_mem);
 }
 
 /* Memory that nobody has touched is there afterwards, and zero. */
@@ -369,21 +354,11 @@ static const struct CMUnitTest others[] = {
 	fixture_test(test_twice),
 };
 
-static struct CMUnitTest kind_test(const char *what, const struct mem_kind *kind,
-				   CMUnitTestFunction f)
+static int map_kind(void **state)
 {
-	struct CMUnitTest test = {
-		.test_func = f,
-		.setup_func = map_kind,
-		.teardown_func = unmap_kind,
-		.initial_state = (void *)kind,
-	};
-	char *name;
+	const struct mem_kind *kind = *state;
 
-	if (asprintf(&name, "%s: %s", what, kind->name) < 0)
-		abort();
-	test.name = name;
-	return test;
+	return fixture_map_kind(kind, size_of(kind));
 }
 
 int main(void)
@@ -392,8 +367,8 @@ int main(void)
 	size_t nr = 0;
 
 	for (size_t i = 0; i < mem_nr_kinds; i++) {
-		tests[nr++] = kind_test("whole", &mem_kinds[i], test_whole);
-		tests[nr++] = kind_test("parts", &mem_kinds[i], test_parts);
+		tests[nr++] = fixture_kind_test("whole", &mem_kinds[i], map_kind, test_whole);
+		tests[nr++] = fixture_kind_test("parts", &mem_kinds[i], map_kind, test_parts);
 	}
 	memcpy(tests + nr, others, sizeof(others));
 	return fixture_run_tests("kinds", tests, nr + ARRAY_SIZE(others));

@@ -49,6 +49,39 @@ int fixture_run_tests(const char *name, const struct CMUnitTest *tests, size_t n
 	return failed ? 1 : 0;
 }
 
+struct mem kind_mem;
+
+int fixture_map_kind(const struct mem_kind *kind, size_t len)
+{
+	if (!mem_map(&kind_mem, kind, len))
+		return 0;
+	print_error("%s: %s\n", kind->name, strerror(errno));
+	return -1;
+}
+
+static int unmap_kind(void **state)
+{
+	mem_unmap(&kind_mem);
+	return fixture_nothing_left(state);
+}
+
+struct CMUnitTest fixture_kind_test(const char *what, const struct mem_kind *kind,
+				    CMFixtureFunction setup, CMUnitTestFunction f)
+{
+	struct CMUnitTest test = {
+		.test_func = f,
+		.setup_func = setup,
+		.teardown_func = unmap_kind,
+		.initial_state = (void *)kind,
+	};
+	char *name;
+
+	if (asprintf(&name, "%s: %s", what, kind->name) < 0)
+		abort();
+	test.name = name;
+	return test;
+}
+
 long fixture_status(const char *key)
 {
 	char line[128];

@@ -51,6 +51,15 @@ long fixture_status(const char *key);
 /* Skips a test of a kind that this kernel lacks, and that mem_map() has replaced. */
 void need_kind(const struct mem_kind *kind);
 
+/*
+ * A test of a kind of memory, called "@what: the kind": @setup maps it into kind_mem,
+ * with fixture_map_kind(); the teardown unmaps it, and asks the leak oracle.
+ */
+extern struct mem kind_mem;
+int fixture_map_kind(const struct mem_kind *kind, size_t len);
+struct CMUnitTest fixture_kind_test(const char *what, const struct mem_kind *kind,
+				    CMFixtureFunction setup, CMUnitTestFunction f);
+
 /* Pinned, or the test has failed. */
 int pin(const void *addr, size_t len, unsigned int flags);
 
