@@ -6,7 +6,7 @@
  * only ever grows at its right edge, so there is no rebalancing: a new leaf
  * goes into the lowest node on that edge that has room, and where none has, a
  * new root is put on top.  Leaves are chained, so that walking the list never
- * looks at the tree.
+ * reads the tree.
  *
  * Conventions: "start" is a byte offset in the list, "off" an offset inside a
  * leaf in units of 1 << shift bytes.  Sizes are in bytes.
@@ -39,7 +39,7 @@ struct phyr_wide {
 
 /*
  * A leaf's size is fixed when it is made: twice its predecessor's if that is
- * full and of the same sort, so that long lists soon use whole pages, else
+ * full and of the same kind, so that long lists soon use whole pages, else
  * small, so that one odd range among many costs little.
  */
 struct phyr_leaf {
@@ -562,7 +562,7 @@ int phyr_list_append_many(struct phyr_list *list, const struct phyr *phyrs,
 
 /*
  * The hot loop for pages: as append_packed(), but what is the same for all pages is
- * looked at before, and pages that follow each other are welcome.  Returns how many.
+ * checked before, and pages that follow each other are allowed.  Returns how many.
  */
 static unsigned int append_packed_pages(struct phyr_list *list, const phys_addr_t *addrs,
 					unsigned int nr, unsigned int shift,
@@ -689,7 +689,7 @@ static void tree_free(struct phyr_list *list, void *child, unsigned int height)
 }
 
 /**
- * phyr_list_free - forget everything in a list and free its storage
+ * phyr_list_free - empty a list and free its storage
  * @list: the list, empty afterwards
  *
  * The memory that the list describes is not touched: what is pinned stays so.

@@ -31,19 +31,19 @@ struct access_io {
 };
 
 /*
- * The long phyr that was found last, in a list that nobody can revoke: most
+ * The long phyr that was found last, in a list that cannot be revoked: most
  * accesses go on from the one before, and need not search again.  A caller that finds
  * it being written searches.
  */
 struct access_last {
-	spinlock_t lock;		/* of who writes it; never waited for */
+	spinlock_t lock;		/* of the writer; never waited for */
 	seqcount_spinlock_t seq;
 	u64 start;
 	u64 end;
 	char *addr;			/* of the byte at @start */
 };
 
-#define LAST_MIN	SZ_64K		/* shorter ones are left too soon */
+#define LAST_MIN	SZ_64K		/* an access passes shorter ones too soon */
 
 struct phyr_access {
 	const struct phyr_list *list;
@@ -144,7 +144,7 @@ EXPORT_SYMBOL_GPL(phyr_access_get);
 
 /**
  * phyr_access_put - end an access
- * @access: what phyr_access_get() gave
+ * @access: what phyr_access_get() returned
  *
  * Context: process, may sleep.
  */
@@ -192,7 +192,7 @@ static void io_map(const struct phyr_access *access, u64 offset, struct iosys_ma
 }
 
 /**
- * phyr_access_enter - begin to use what phyr_access_map() gives
+ * phyr_access_enter - begin to use addresses of phyr_access_map()
  * @access: the access
  *
  * Context: any; see phyr_list_enter().
@@ -208,7 +208,7 @@ EXPORT_SYMBOL_GPL(phyr_access_enter);
 /**
  * phyr_access_leave - end what phyr_access_enter() began
  * @access: the access
- * @idx: what phyr_access_enter() gave
+ * @idx: what phyr_access_enter() returned
  *
  * Context: any.
  */
@@ -224,12 +224,12 @@ EXPORT_SYMBOL_GPL(phyr_access_leave);
  * @offset: of the byte, in the list
  * @map: set to its address
  *
- * Whether it may be written is for the caller to ask: phyr_list_read_only().  With
+ * The caller checks whether it may be written: phyr_list_read_only().  With
  * memory that the kernel does not map all the time (CONFIG_HIGHMEM) only
  * phyr_access_read() works.
  *
  * Context: any; between phyr_access_enter() and phyr_access_leave().
- * Return: how many bytes are contiguous from there on, all of one sort; 0 past
+ * Return: how many bytes are contiguous from there on, all of one kind; 0 past
  * the end of the list, or for highmem.
  */
 size_t phyr_access_map(const struct phyr_access *access, u64 offset, struct iosys_map *map)

@@ -34,11 +34,11 @@ static bool fits(u64 used, unsigned long pages)
  * phyr_account_mm - count pages as pinned by the current process
  * @pages: how many
  *
- * For memory that stock code uncounts, from mm->pinned_vm; everything else uses
+ * For memory that stock code uncharges from mm->pinned_vm; everything else uses
  * phyr_account().
  *
- * Context: process, with a memory of its own; does not sleep.
- * Return: 0; -ENOMEM if RLIMIT_MEMLOCK forbids it and CAP_IPC_LOCK does not help.
+ * Context: process, with an mm of its own; does not sleep.
+ * Return: 0; -ENOMEM over RLIMIT_MEMLOCK without CAP_IPC_LOCK.
  */
 int phyr_account_mm(unsigned long pages)
 {
@@ -78,7 +78,7 @@ static int account_user(struct phyr_account *account, unsigned long pages)
  * Kernel threads have no limit, and nothing is counted.
  *
  * Context: process; does not sleep.
- * Return: 0; -ENOMEM if RLIMIT_MEMLOCK forbids it and CAP_IPC_LOCK does not help:
+ * Return: 0; -ENOMEM over RLIMIT_MEMLOCK without CAP_IPC_LOCK:
  * then nothing is counted.
  */
 int phyr_account(struct phyr_account *account, unsigned long pages)

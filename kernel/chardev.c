@@ -38,9 +38,9 @@ MODULE_PARM_DESC(allow_layout,
 		 "show users without CAP_SYS_ADMIN which of their pages are adjacent in memory");
 
 /*
- * May the caller see how memory is laid out?  Asked of the caller and not of the opener
- * of /dev/phyr, like every other right here: anybody can open the device, so that a
- * descriptor grants nothing.  A caller without the right is not refused, so nothing is
+ * May the caller see how memory is laid out?  Checked for the caller and not for the opener
+ * of /dev/phyr, like every other right here: every process can open the device, so that a
+ * descriptor grants nothing.  The call succeeds without the right, so nothing is
  * audited.
  */
 static bool may_see_layout(void)
@@ -165,7 +165,7 @@ static int query_list(struct phyr_query *query, const struct phyr_list *list)
 	return 0;
 }
 
-/* What tells which pages are adjacent, and how many of them. */
+/* What shows which pages are adjacent, and how many of them. */
 static void query_restrict(struct phyr_query *query)
 {
 	query->flags |= PHYR_QUERY_RESTRICTED;

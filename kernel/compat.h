@@ -10,6 +10,7 @@
 #include <linux/dma-mapping.h>
 #include <linux/iosys-map.h>
 #include <linux/mm.h>
+#include <linux/phyr_list.h>
 #include <linux/string.h>
 #include <linux/version.h>
 #include <linux/vmstat.h>
@@ -152,11 +153,16 @@ static inline void phyr_invalidate_nothing(struct dma_buf_attachment *attach)
 
 /*
  * An importer that cannot be notified has a callback all the same, but it pins.  So
- * does the core, once for each mapping, where importers are not told of moves.
+ * does the core, once for each mapping, where importers are not notified of moves.
  */
 #define DMA_BUF_PINS_REVOCABLE		(IS_ENABLED(CONFIG_DMABUF_MOVE_NOTIFY) ? 0 : 1)
 #else
 #define DMA_BUF_PINS_REVOCABLE		ULONG_MAX
+
+/* One can stand for the other. */
+static_assert(sizeof(struct phyr) == sizeof(struct phys_vec) &&
+	      offsetof(struct phyr, addr) == offsetof(struct phys_vec, paddr) &&
+	      offsetof(struct phyr, len) == offsetof(struct phys_vec, len));
 #endif
 
 #endif /* PHYR_COMPAT_H */

@@ -4,14 +4,14 @@
  *
  * What goes in is a list of phyrs and what comes out is a list of
  * { dma_address, dma_length }, and nothing is in both: the end state that the
- * proposal of 2022 wished for scatterlists.  The chain is in the chunks that
+ * proposal of 2022 wants for scatterlists.  The chain is in the chunks that
  * enclose the entries.  There are four ways to get there:
  *
  *	one	just one phyr, of ordinary memory: one call of the DMA API;
  *	IOVA	an IOMMU, and a kernel that can lay out a range of its
  *		addresses: the whole list becomes one entry;
  *	table	an IOMMU, and a list or a kernel that the way before does not
- *		suit: a classic scatterlist does it, and is kept for unmapping;
+ *		suit: a classic scatterlist, which is kept for unmapping;
  *	ranges	no IOMMU: each phyr is mapped by itself, in pieces no longer
  *		than what the bounce buffer can hold if there is one.
  *
@@ -71,7 +71,8 @@ static int iova_link_some(struct phyr_dma *dma, const struct phyr *phyr, unsigne
 			ret = -EINVAL;
 			break;
 		}
-		ret = dma_iova_link(dma->dev, &dma->iova, phyr->addr, at, phyr->len, dma->dir, attrs);
+		ret = dma_iova_link(dma->dev, &dma->iova, phyr->addr, at, phyr->len, dma->dir,
+				    attrs);
 		if (ret)
 			break;
 		at += phyr->len;
@@ -154,7 +155,7 @@ static int map_iova(struct phyr_dma *dma)
 
 /*
  * The DMA API's own condition.  dma-debug knows nothing of what is linked, and
- * warns of every sync of it, so none must be asked for that does nothing.
+ * warns of every sync of it, so none is called that does nothing.
  */
 static bool iova_needs_sync(const struct phyr_dma *dma)
 {
@@ -284,7 +285,7 @@ static bool piece_next(struct piece_iter *pi, struct phyr *piece)
 	return true;
 }
 
-/* Nothing bounces memory of a device, so it has to be reached as it is. */
+/* Memory of a device is not bounced, so the device has to reach it directly. */
 static bool mmio_reachable(const struct phyr_dma *dma, const struct phyr *phyr)
 {
 	return dma_get_merge_boundary(dma->dev) ||
@@ -352,8 +353,8 @@ static int map_ranges(struct phyr_dma *dma)
 }
 
 /*
- * dma-debug cannot tell several mappings of one address from each other here, and
- * warns; it is left alone where the sync does nothing.
+ * dma-debug cannot distinguish several mappings of one address here, and warns; no sync
+ * is called where it does nothing.
  */
 static void ranges_sync(struct phyr_dma *dma, sync_fn sync)
 {
@@ -510,8 +511,9 @@ static void dma_construct(void *object)
 
 int __init phyr_dma_init(void)
 {
-	dma_cache = kmem_cache_create("phyr_dma", struct_size_t(struct phyr_dma, head.seg, SG_FIRST),
-				     0, 0, dma_construct);
+	dma_cache = kmem_cache_create("phyr_dma",
+				      struct_size_t(struct phyr_dma, head.seg, SG_FIRST), 0, 0,
+				      dma_construct);
 	return dma_cache ? 0 : -ENOMEM;
 }
 
@@ -637,7 +639,7 @@ EXPORT_SYMBOL_GPL(phyr_dma_map);
  * pinned.
  *
  * Context: process, may sleep: a revocation of this mapping is waited for.  The
- * device must be done with it.
+ * device must have stopped using it.
  */
 void phyr_dma_unmap(struct phyr_dma *dma)
 {

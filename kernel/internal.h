@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the rooms of phyr.ko show each other. */
+/* What the files of phyr.ko share. */
 #ifndef PHYR_INTERNAL_H
 #define PHYR_INTERNAL_H
 
@@ -91,7 +91,7 @@ int phyr_watch_init(void);
 void phyr_watch_exit(void);
 int phyr_watch_mapping(struct phyr_list *list, struct mm_struct *mm, unsigned long addr,
 		       unsigned long len);
-void phyr_watch_note(struct phyr_list *list, phys_addr_t addr, size_t len, pgprot_t prot);
+void phyr_watch_record(struct phyr_list *list, phys_addr_t addr, size_t len, pgprot_t prot);
 int phyr_watch_commit(struct phyr_list *list);
 void phyr_watch_cut(struct phyr_list *list, u64 offset);
 enum phyr_caching phyr_watch_caching(const struct phyr_list *list, u64 offset);

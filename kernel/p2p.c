@@ -27,7 +27,7 @@ static bool reaches(struct device *dev, struct pci_dev *provider)
 	       pci_p2pdma_distance_many(provider, &dev, 1, false) >= 0;
 }
 
-/* A slice of a list, as far as it is memory of devices, and between which addresses that lies. */
+/* The device memory of a slice of a list, and the addresses between which it lies. */
 struct device_slice {
 	const struct phyr_list *list;
 	u64 offset;
@@ -72,8 +72,8 @@ static bool slice_in_bar(const struct device_slice *slice, struct pci_dev *pdev)
  * @offset: first byte of the slice
  * @len: its length in bytes
  *
- * Kernels without CONFIG_PCI_P2PDMA know nothing of bridges; then it is for the
- * administrator to know, who alone can pin such memory.
+ * Kernels without CONFIG_PCI_P2PDMA know nothing of bridges; then the
+ * administrator has to know, who alone can pin such memory.
  *
  * Context: process, may sleep.
  * Return: 0, or -EREMOTEIO if there is none.

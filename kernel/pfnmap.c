@@ -32,8 +32,8 @@ MODULE_PARM_DESC(allow_pfnmap,
  * phyr_may_pin_pfnmap - may the current process pin memory without a struct page
  *
  * For a driver that pins on behalf of the process that calls it, and gives
- * PHYR_FOLL_PFNMAP if this allows it.  A kernel thread passes always, so one that pins
- * for a process asks where the process called.
+ * PHYR_FOLL_PFNMAP if this allows it.  A kernel thread always has the right, so one that
+ * pins for a process checks in the process's call.
  *
  * Context: process.
  * Return: true with CAP_SYS_RAWIO, or if the administrator has set allow_pfnmap.
@@ -44,7 +44,7 @@ bool phyr_may_pin_pfnmap(void)
 }
 EXPORT_SYMBOL_GPL(phyr_may_pin_pfnmap);
 
-/* The first page frame after @pfn about which pfn_valid() may say something else. */
+/* The first page frame after @pfn for which pfn_valid() may differ. */
 static unsigned long next_pfn(unsigned long pfn)
 {
 #ifdef CONFIG_SPARSEMEM
@@ -59,8 +59,8 @@ static unsigned long next_pfn(unsigned long pfn)
 
 /*
  * How many page frames from @pfn on have no struct page.  Some drivers map ordinary
- * pages into VM_PFNMAP areas.  Their life is the driver's business and there is no
- * way to prolong it.
+ * pages into VM_PFNMAP areas.  The driver decides how long they live; they cannot
+ * be held.
  */
 static unsigned long pfns_without_page(unsigned long pfn, unsigned long nr)
 {
@@ -127,7 +127,7 @@ static bool is_gpu_or_dmabuf(const struct vm_area_struct *vma)
 	       (imajor(inode) == DRM_MAJOR || imajor(inode) == ACCEL_MAJOR);
 }
 
-/* The mapping at @addr, if the caller may have what is behind it. */
+/* The mapping at @addr, if the caller may pin its memory. */
 static struct vm_area_struct *pfnmap_allowed(struct mm_struct *mm, unsigned long addr,
 					     unsigned int gup_flags)
 {

@@ -8,7 +8,7 @@
  * every page that the same entry maps in the same folio.  So
  *
  *	1. pin the first page through GUP;
- *	2. look at the page table: does the entry still lead to that page?
+ *	2. read the page table: does the entry still lead to that page?
  *	3. if so, add a pin for each further page of leaf and folio at once.
  *
  * The pin of step 1 keeps the folio from being freed, split, migrated or
@@ -46,8 +46,8 @@
 #define PIN_SCATTERED	64
 
 /*
- * A folio's references are an int, and GUP warns when they go negative.  Leave
- * half of the range to everybody else.
+ * A folio's references are an int, and GUP warns when they become negative.  Leave
+ * half of the range to other users.
  */
 #define PIN_REFS_MAX	(INT_MAX / 2)
 
@@ -164,7 +164,7 @@ static long gup(struct pinner *p, unsigned long addr, unsigned int nr, struct pa
 }
 
 /*
- * Page tables that processes share (hugetlb) are given up without mmap_lock.  Where that
+ * Page tables that processes share (hugetlb) are unshared without mmap_lock.  Where that
  * does not wait for all CPUs, only GUP reads them.
  */
 static bool vma_keeps_tables(const struct vm_area_struct *vma)
@@ -229,7 +229,7 @@ static unsigned long exclusive_run(struct folio *folio, unsigned long first, uns
 	return i;
 }
 
-/* May what is written through it become the process's own? */
+/* Are writes to it private to the process? */
 static bool is_private(const struct vm_area_struct *vma)
 {
 	return (vma->vm_flags & (VM_SHARED | VM_MAYWRITE)) == VM_MAYWRITE;
@@ -249,7 +249,7 @@ static unsigned long mapping_run(struct pinner *p, const struct page *page, unsi
 	const struct vm_area_struct *vma;
 
 	if (pinner_lock(p))
-		return 1;	/* GUP says so when it is asked about the next page */
+		return 1;	/* GUP returns the error for the next page */
 	vma = vma_lookup(p->mm, addr);
 	if (vma && vma->vm_flags & VM_READ && vma_keeps_tables(vma) &&
 	    !(p->flags & FOLL_LONGTERM && is_private(vma)))
@@ -327,8 +327,8 @@ static bool run_whole(const struct pinner *p, const struct phyr_pt_run *run,
 
 /*
  * Leaves to pin at once, of the size that the last one had: an even number, more each
- * time.  Large folios in ordinary entries are mixed with others more often, and what
- * is asked about them in vain is lost.
+ * time.  Large folios in ordinary entries are mixed with others more often, and a
+ * failed attempt costs two pins.
  */
 static unsigned int leaves_fit(const struct pinner *p)
 {
@@ -455,7 +455,7 @@ static bool page_follows(const struct page *page, const struct page *first, unsi
 
 /*
  * How many of @nr pages follow each other, from the first one on.  Four at a time, with
- * one look at the four: for pages that do, this is most of what phyrs cost.
+ * one comparison for the four: for pages that do, this is most of what phyrs cost.
  */
 static unsigned int pages_in_row(struct page **pages, unsigned long nr)
 {
@@ -477,7 +477,7 @@ static unsigned int pages_in_row(struct page **pages, unsigned long nr)
  *
  * Kinds begin and end with a subsection of the memory map.  A batch is no longer than
  * that, so of pages that follow each other only the first and the last one need to be
- * looked at.
+ * checked.
  */
 static unsigned int glue_pages(struct page **pages, unsigned int nr, struct phyr *phyrs,
 			       unsigned int max, unsigned int *used)
@@ -545,8 +545,8 @@ static int glued_append(struct pinner *p, struct page **pages, unsigned int nr)
 }
 
 /*
- * As the first two of @nr pages are, the others will be.  Gluing is quick about pages
- * that follow each other, and gets by with partial ones.
+ * The first two of @nr pages decide: most batches are uniform.  Gluing is fast for pages
+ * that follow each other, and accepts partial ones.
  */
 static int batch_append(struct pinner *p, struct page **pages, unsigned int nr)
 {
@@ -638,7 +638,7 @@ static int pin_pfnmap(struct pinner *p)
 	if (nr < 0)
 		return nr;
 	if (p->out.list)
-		phyr_watch_note(p->out.list, PFN_PHYS(map.pfn), nr * PAGE_SIZE, map.prot);
+		phyr_watch_record(p->out.list, PFN_PHYS(map.pfn), nr * PAGE_SIZE, map.prot);
 	else if (phyr_pci_removed(PFN_PHYS(map.pfn), PFN_PHYS(map.pfn + nr) - 1))
 		return -ENODEV;
 	return pin_append(p, map.pfn, nr, PHYR_PFNMAP);
@@ -784,7 +784,7 @@ static int pin_list(struct phyr_list *list, struct mm_struct *mm, bool remote,
  * pages -EPERM without PHYR_FOLL_PFNMAP, -EOPNOTSUPP with FOLL_LONGTERM, or if it is of a
  * graphics driver or a dma-buf, -ENODEV if its PCI device has been removed; -ENOMEM;
  * -EINTR if the process is being killed, or with a signal pending at the first pin of memory
- * without pages in an mm; whatever else GUP refuses with.
+ * without pages in an mm; and what else GUP fails with.
  */
 long pin_user_phyrs(unsigned long start, size_t len, unsigned int gup_flags,
 		    struct phyr *phyrs, unsigned int nr)
@@ -802,8 +802,8 @@ EXPORT_SYMBOL_GPL(pin_user_phyrs);
  * @phyrs: the array
  * @nr: how many it has room for, not 0
  *
- * See pin_user_phyrs().  Whether this is allowed is for the caller to decide, for memory
- * without pages too: no capability of the current process is asked for.
+ * See pin_user_phyrs().  The caller decides whether this is allowed, for memory without
+ * pages too: no capability of the current process is checked.
  *
  * Context: process, may sleep; takes mmap_lock of @mm for reading.
  * Return: as pin_user_phyrs().
@@ -826,7 +826,7 @@ EXPORT_SYMBOL_GPL(pin_user_phyrs_remote);
  * is unpinned.  A list of which any was pinned without FOLL_WRITE is read-only for
  * phyr_dma_map() and phyr_access_write().
  *
- * A mapping without struct pages is watched.  When it is taken away, all of the list
+ * A mapping without struct pages is watched.  When it is unmapped, all of the list
  * is revoked: see phyr_list_register_user().
  *
  * Context: process, may sleep; takes mmap_lock for reading.  With PHYR_FOLL_PFNMAP it

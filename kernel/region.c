@@ -76,7 +76,7 @@ static struct phyr_region *region_new_pinned(unsigned long addr, size_t len, boo
  * @pin_ns: set to how long the pinning took
  *
  * Context: process, may sleep.
- * Return: a dma-buf that nobody else has seen yet, or an ERR_PTR() of what
+ * Return: a dma-buf that is not visible to others yet, or an ERR_PTR() of what
  * pin_user_phyr_list() answers, or -ENOMEM over RLIMIT_MEMLOCK.
  */
 struct dma_buf *phyr_region_pin(unsigned long addr, size_t len, bool write, u64 *pin_ns)
@@ -179,13 +179,13 @@ static struct dma_buf *region_import(struct device *dev, struct dma_buf *source,
  * exporter's to account for, however many regions are made of it.  That includes exporters
  * that pin in attach(), without a pin() to be known by, as many graphics drivers do for
  * every importer.  The list is charged to the caller's memory cgroup.  No privilege is
- * asked for either: a program that has the descriptor may give it to any driver, which
+ * needed either: a program that has the descriptor may give it to any driver, which
  * maps it for its device or for the kernel and so keeps it in place; a region does no
  * more than that.  Its physical addresses are shown only to programs that may see those
  * of other regions.
  *
  * Context: process, may sleep; takes the reservation lock of the dma-buf.
- * Return: a dma-buf that nobody else has seen yet, or an ERR_PTR() of -EBADF or
+ * Return: a dma-buf that is not visible to others yet, or an ERR_PTR() of -EBADF or
  * -EINVAL for what is no dma-buf, -EOVERFLOW or -EINVAL for a part that is not in
  * it, -EACCES if it may not be read or, with @write, written, or what
  * phyr_source_get() answers.
@@ -218,7 +218,7 @@ u64 phyr_region_pages(const struct phyr_region *region)
  *
  * Context: process.
  * Return: the region, for phyr_region_put(); or an ERR_PTR() of -EBADF for
- * what is no descriptor, -EINVAL for one of something else.
+ * what is no descriptor, -EINVAL for one that is no region.
  */
 struct phyr_region *phyr_region_get(int fd)
 {

@@ -69,8 +69,8 @@ static int region_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *atta
 }
 
 /*
- * A region does not move, pinned or not.  But an exporter that says nothing of it is
- * taken for an old one by older kernels, and mapped from attaching to detaching,
+ * A region does not move, pinned or not.  But an exporter without these calls is
+ * treated as an old one by older kernels, and mapped from attaching to detaching,
  * whatever the importer does.
  *
  * There an importer that cannot be notified is known only by its pins, so these are counted.
@@ -436,7 +436,7 @@ static const struct dma_buf_ops region_ops_vmap = {
 
 /*
  * A mapping for the kernel could be written, and needs pages. dma-buf warns
- * when vmap() fails, so where it cannot be it is not offered.
+ * when vmap() fails, so it is not offered where it cannot work.
  */
 static const struct dma_buf_ops *region_pick_ops(const struct phyr_region *region)
 {
@@ -463,7 +463,7 @@ static struct dma_buf *region_make_dmabuf(struct phyr_region *region)
  * @region: the region, which the dma-buf owns from now on, and which is freed on failure
  *
  * Context: process, may sleep.
- * Return: a dma-buf that nobody else has seen yet, or an ERR_PTR().
+ * Return: a dma-buf that is not visible to others yet, or an ERR_PTR().
  */
 struct dma_buf *phyr_region_export(struct phyr_region *region)
 {

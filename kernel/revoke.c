@@ -6,13 +6,13 @@
  * its driver, and may be revoked at any time: munmap(), exit(), a driver that
  * zaps its mappings, a device that is removed.  So a list of such memory has a
  * watch, with an mmu interval notifier for each interval of a mapping that it
- * came from.  When one of them goes, the whole list is revoked, for good,
- * before the notifier returns, and so before the memory can be anybody else's:
+ * came from.  When one of them is invalidated, the whole list is revoked, for good,
+ * before the notifier returns, and so before the memory can be reused:
  *
- *	1. phyr_list_enter() and phyr_list_register_user() answer -ENODEV from now on;
+ *	1. phyr_list_enter() and phyr_list_register_user() return -ENODEV from now on;
  *	2. callers between phyr_list_enter() and phyr_list_leave() are waited
  *	   for: the CPU has stopped;
- *	3. each user's revoke() is called, in the order that they came: devices
+ *	3. each user's revoke() is called, in the order of registration: devices
  *	   stop, importers unmap, mappings of the IOMMU are torn down.
  *
  * Steps 2 and 3 run in a work item, for which the notifier waits.  They may take
@@ -46,7 +46,7 @@ struct phyr_watch {
 	struct kref ref;
 	struct list_head entry;		/* in watches */
 	struct list_head intervals;	/* in the order of the list */
-	struct mutex lock;		/* of all below */
+	struct mutex lock;		/* protects all below */
 	struct list_head users;
 	struct phyr_user *running;	/* its revoke() is being called */
 	wait_queue_head_t idle;
@@ -55,7 +55,7 @@ struct phyr_watch {
 	struct completion done;
 };
 
-/* A interval of one mapping, of which a list has the memory. */
+/* A part of one mapping, of which a list has the memory. */
 struct phyr_interval {
 	struct mmu_interval_notifier notifier;
 	struct list_head entry;
@@ -85,7 +85,7 @@ static struct phyr_user *user_next(struct phyr_watch *watch)
 	user = list_first_entry_or_null(&watch->users, struct phyr_user, entry);
 	if (user)
 		list_del_init(&user->entry);
-	/* pairs with phyr_list_unregister_user(): all that the one before has done is seen there */
+	/* pairs with phyr_list_unregister_user(): what the one before has done is visible there */
 	smp_store_release(&watch->running, user);
 	mutex_unlock(&watch->lock);
 	wake_up_all(&watch->idle);
@@ -106,7 +106,7 @@ static void watch_work(struct work_struct *work)
 	complete_all(&watch->done);
 }
 
-/* Comes back when nobody uses the memory any more, however many call. */
+/* Returns when the memory is no longer used, however many callers there are. */
 static void watch_revoke(struct phyr_watch *watch)
 {
 	bool first;
@@ -120,7 +120,7 @@ static void watch_revoke(struct phyr_watch *watch)
 	wait_for_completion(&watch->done);
 }
 
-/* A mapping that is only protected, moved about or aged is still there. */
+/* A mapping that is only protected, migrated or aged still exists. */
 static bool event_ends_mapping(enum mmu_notifier_event event)
 {
 	return event == MMU_NOTIFY_UNMAP || event == MMU_NOTIFY_CLEAR ||
@@ -128,7 +128,7 @@ static bool event_ends_mapping(enum mmu_notifier_event event)
 }
 
 /*
- * What is still being appended is not in use.  If it is invalidated, the call that appends
+ * A pending interval is not in use.  If it is invalidated, the call that appends
  * fails, and the list is unchanged.
  */
 static bool interval_take_back(struct phyr_interval *interval)
@@ -291,7 +291,7 @@ int phyr_watch_mapping(struct phyr_list *list, struct mm_struct *mm, unsigned lo
 	mutex_lock(&watch->lock);
 	list_add_tail(&interval->entry, &watch->intervals);
 	mutex_unlock(&watch->lock);
-	/* Whatever is going on already is over after this. */
+	/* An invalidation that began before has ended after this. */
 	mmu_interval_read_begin(&interval->notifier);
 	return 0;
 }
@@ -310,13 +310,13 @@ static enum phyr_caching caching_of(pgprot_t prot)
 }
 
 /**
- * phyr_watch_note - say where the mapping that is watched leads
+ * phyr_watch_record - record where the mapping that is watched leads
  * @list: the list
  * @addr: physical address
  * @len: bytes
  * @prot: how it is mapped
  */
-void phyr_watch_note(struct phyr_list *list, phys_addr_t addr, size_t len, pgprot_t prot)
+void phyr_watch_record(struct phyr_list *list, phys_addr_t addr, size_t len, pgprot_t prot)
 {
 	struct phyr_watch *watch = list->watch;
 	struct phyr_interval *interval;
@@ -329,7 +329,7 @@ void phyr_watch_note(struct phyr_list *list, phys_addr_t addr, size_t len, pgpro
 	mutex_unlock(&watch->lock);
 }
 
-/* Devices that are removed later find the interval, by the addresses noted in it. */
+/* Devices that are removed later find the interval, by the addresses recorded in it. */
 static int interval_error(const struct phyr_interval *interval)
 {
 	if (!interval->pending || interval->error)
@@ -343,8 +343,8 @@ static int interval_error(const struct phyr_interval *interval)
  *
  * Context: process, may sleep.
  * Return: 0; -EFAULT if a mapping that was appended was invalidated meanwhile, -ENODEV if
- * it is a BAR of a device that was removed: the caller cuts it off; -ENODEV if the list
- * was revoked.
+ * it is a BAR of a device that was removed (the caller removes it from the list then);
+ * -ENODEV if the list was revoked.
  */
 int phyr_watch_commit(struct phyr_list *list)
 {
@@ -376,17 +376,17 @@ static void interval_remove(struct phyr_watch *watch, struct phyr_interval *inte
 
 /**
  * phyr_watch_cut - stop watching the end of a list
- * @list: the list, of which something is watched; nobody uses it from there on
+ * @list: the list, of which something is watched; it is not used from there on
  * @offset: where the end begins
  *
- * Context: process, may sleep: a revocation that is going on is waited for.
+ * Context: process, may sleep: a running revocation is waited for.
  */
 void phyr_watch_cut(struct phyr_list *list, u64 offset)
 {
 	struct phyr_watch *watch = list->watch;
 	struct phyr_interval *interval, *next;
 
-	/* Only the list's owner adds or removes any. */
+	/* Only the list's owner adds or removes intervals. */
 	list_for_each_entry_safe(interval, next, &watch->intervals, entry)
 		if (interval->offset >= offset)
 			interval_remove(watch, interval);
@@ -431,11 +431,11 @@ enum phyr_caching phyr_watch_caching(const struct phyr_list *list, u64 offset)
 /* Users */
 
 /**
- * phyr_list_revoked - has the memory of a list gone
+ * phyr_list_revoked - is a list revoked
  * @list: the list
  *
- * Context: any.  The answer may be old already: see phyr_list_enter().
- * Return: true if it has; a list of memory with pages is never revoked.
+ * Context: any.  The result may be outdated: see phyr_list_enter().
+ * Return: true if it is; a list of memory with pages is never revoked.
  */
 bool phyr_list_revoked(const struct phyr_list *list)
 {
@@ -444,10 +444,10 @@ bool phyr_list_revoked(const struct phyr_list *list)
 EXPORT_SYMBOL_GPL(phyr_list_revoked);
 
 /**
- * phyr_list_enter - begin to use memory of a list by the CPU
+ * phyr_list_enter - begin access by the CPU to the memory of a list
  * @list: the list
  *
- * Until phyr_list_leave() the memory stays.  A revocation waits for
+ * Until phyr_list_leave() the memory is not revoked.  A revocation waits for
  * that, so it should come soon, and must not depend on the program's locks.
  *
  * Context: any.
@@ -473,7 +473,7 @@ EXPORT_SYMBOL_GPL(phyr_list_enter);
 /**
  * phyr_list_leave - end what phyr_list_enter() began
  * @list: the list
- * @idx: what phyr_list_enter() gave
+ * @idx: what phyr_list_enter() returned
  *
  * Context: any.
  */
@@ -491,15 +491,14 @@ EXPORT_SYMBOL_GPL(phyr_list_leave);
  * @list: the list
  * @user: who is notified; @user->revoke() is called at most once
  *
- * revoke() has to see to it that nothing uses the memory any more when it
- * returns.  It may sleep, but its caller is waited for: by munmap(), exit() and
- * mprotect(), with that program's mmap_lock and, where they split the mapping of a file,
- * the i_mmap_rwsem of that file (one for all "resourceN" of sysfs and for /dev/mem); and
- * by the removal of a device, with pci_lock_rescan_remove().  So revoke() must not take
- * mmap_lock, i_mmap_rwsem of a file that can be pinned, the lock of rescanning and removing,
- * or any lock that is held while one of them is taken, or around pinning to this list.  Nor
- * may it take a lock that is held around phyr_list_unregister_user() of the same user, which waits
- * for it.
+ * When revoke() returns, nothing may use the memory any more.  It may sleep, but its caller
+ * is waited for: by munmap(), exit() and mprotect(), with that program's mmap_lock and,
+ * where they split the mapping of a file, the i_mmap_rwsem of that file (one for all
+ * "resourceN" of sysfs and for /dev/mem); and by the removal of a device, with
+ * pci_lock_rescan_remove().  So revoke() must not take mmap_lock, i_mmap_rwsem of a file
+ * that can be pinned, the lock of rescanning and removing, or any lock that is held while
+ * one of them is taken, or around pinning to this list.  Nor may it take a lock that is
+ * held around phyr_list_unregister_user() of the same user, which waits for it.
  *
  * Context: process, may sleep.
  * Return: 0, or -ENODEV if the list was revoked.
@@ -525,7 +524,7 @@ EXPORT_SYMBOL_GPL(phyr_list_register_user);
 /**
  * phyr_list_unregister_user - unregister from the revocation of a list
  * @list: the list
- * @user: what was given to phyr_list_register_user()
+ * @user: the one that was registered
  *
  * Context: process, may sleep: waits for a call of @user->revoke().
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the rooms of phyr_rdma.ko show each other. */
+/* What the files of phyr_rdma.ko share. */
 #ifndef PHYR_RDMA_UMEM_H
 #define PHYR_RDMA_UMEM_H
 
@@ -16,7 +16,7 @@
  * @access: for the CPU, which is the "device" of soft RoCE
  * @dma: for a device, where some of the memory has no struct page
  * @region: of /dev/phyr, if the memory came as one
- * @dmabuf: of somebody else, if it came as that
+ * @dmabuf: a foreign one, if the memory came as that
  * @mapped: all of @dmabuf
  */
 struct phyr_umem {
