@@ -20,7 +20,6 @@
 #define SIZE	(16 * MIB)
 #define SOME	64
 
-static struct mem mem;
 
 static size_t size_of(const struct mem_kind *kind)
 {
@@ -29,28 +28,12 @@ static size_t size_of(const struct mem_kind *kind)
 	return kind->page > SIZE ? kind->page : SIZE;
 }
 
-static int map_kind(void **state)
-{
-	const struct mem_kind *kind = *state;
-
-	if (!mem_map(&mem, kind, size_of(kind)))
-		return 0;
-	print_error("%s: %s\n", kind->name, strerror(errno));
-	return -1;
-}
-
-static int unmap_kind(void **state)
-{
-	mem_unmap(&mem);
-	return fixture_nothing_left(state);
-}
-
 /* In both directions where that may be, at an offset from @start. */
 static void check_place(int edu, const char *start, uint64_t offset)
 {
 	char *cpu = (char *)start + offset;
 
-	if (mem.kind->read_only)
+	if (kind_mem.kind->read_only)
 		edu_check_peek(edu, offset, cpu, SOME);
 	else
 		edu_check(edu, offset, cpu, SOME);
@@ -71,7 +54,7 @@ static void check_places(int edu, const char *start, size_t len)
 
 static unsigned int edu_flags(void)
 {
-	return mem.kind->read_only ? 0 : EDU_MAP_WRITE;
+	return kind_mem.kind->read_only ? 0 : EDU_MAP_WRITE;
 }
 
 static void test_region(void **state)
@@ -79,31 +62,34 @@ static void test_region(void **state)
 	int edu, region;
 
 	(void)state;
-	need_kind(mem.kind);
+	need_kind(kind_mem.kind);
 	edu = edu_open();
-	if (mem.kind->short_only) {
-		assert_int_equal(edu_map_user(edu, mem.addr, mem.len, EDU_MAP_WRITE), EOPNOTSUPP);
+	if (kind_mem.kind->short_only) {
+		assert_int_equal(edu_map_user(edu, kind_mem.addr, kind_mem.len, EDU_MAP_WRITE),
+				 EOPNOTSUPP);
 		close(edu);
 		return;
 	}
-	region = pin(mem.addr + 33, mem.len - 66, mem.kind->read_only ? 0 : PHYR_PIN_WRITE);
+	region = pin(kind_mem.addr + 33, kind_mem.len - 66,
+		     kind_mem.kind->read_only ? 0 : PHYR_PIN_WRITE);
 	assert_int_equal(edu_map_region(edu, region, edu_flags()), 0);
 	close(region);			/* the device's file holds it */
-	check_places(edu, mem.addr + 33, mem.len - 66);
+	check_places(edu, kind_mem.addr + 33, kind_mem.len - 66);
 	assert_int_equal(edu_unmap(edu), 0);
 	close(edu);
 }
 
 static void test_short(void **state)
 {
-	const size_t skip = mem.len / 2 + 99, len = mem.len / 4;
+	const size_t skip = kind_mem.len / 2 + 99, len = kind_mem.len / 4;
 	int edu;
 
 	(void)state;
-	need_kind(mem.kind);
+	need_kind(kind_mem.kind);
 	edu = edu_open();
-	assert_int_equal(edu_map_user(edu, mem.addr + skip, len, edu_flags() | EDU_MAP_SHORT), 0);
-	check_place(edu, mem.addr + skip, len / 2);
+	assert_int_equal(edu_map_user(edu, kind_mem.addr + skip, len, edu_flags() | EDU_MAP_SHORT),
+			 0);
+	check_place(edu, kind_mem.addr + skip, len / 2);
 	close(edu);			/* and all is unpinned */
 }
 
@@ -357,12 +343,12 @@ static bool far_away(const char *addr, size_t len)
 /* A part of a kind of memory that the device cannot reach by itself. */
 static char *map_far(const char *kind, size_t size)
 {
-	assert_int_equal(mem_map(&mem, mem_find(kind), size), 0);
+	assert_int_equal(mem_map(&kind_mem, mem_find(kind), size), 0);
 	for (size_t at = 0; at < size; at += PAGE)
-		(void)*(volatile char *)(mem.addr + at);	/* a file need not be there */
+		(void)*(volatile char *)(kind_mem.addr + at);	/* a file need not be there */
 	for (size_t at = 0; at < size; at += PART)
-		if (far_away(mem.addr + at, PART))
-			return mem.addr + at;
+		if (far_away(kind_mem.addr + at, PART))
+			return kind_mem.addr + at;
 	fail_msg("no %s above %llu GiB", kind, (unsigned long long)(near_end() / GIB));
 	return NULL;
 }
@@ -373,14 +359,14 @@ static void check_narrow(const char *kind, size_t size)
 	const size_t len = PART - 300;
 	int edu = edu_open(), region;
 
-	region = pin(addr + 100, len, mem.kind->read_only ? 0 : PHYR_PIN_WRITE);
+	region = pin(addr + 100, len, kind_mem.kind->read_only ? 0 : PHYR_PIN_WRITE);
 	assert_int_equal(edu_map_region(edu, region, edu_flags()), 0);
 	check_place(edu, addr + 100, 0);
 	check_place(edu, addr + 100, MIB + 4096 - SOME / 2);
 	check_place(edu, addr + 100, len - SOME);
 	close(edu);
 	close(region);
-	mem_unmap(&mem);
+	mem_unmap(&kind_mem);
 }
 
 static void test_narrow(void **state)
@@ -407,7 +393,7 @@ static void test_narrow_unmap(void **state)
 	assert_int_equal(edu_unmap(edu), 0);
 	assert_memory_equal(addr + 5000, bytes, SOME);
 	close(edu);
-	mem_unmap(&mem);
+	mem_unmap(&kind_mem);
 }
 
 /* As a dma-buf: the CPU's ioctls are what copies. */
@@ -432,7 +418,7 @@ static void test_narrow_dmabuf(void **state)
 	close(edu);
 	release(map, MIB);
 	close(region);
-	mem_unmap(&mem);
+	mem_unmap(&kind_mem);
 }
 
 /* More than addresses or bounce buffers there are: refused, and all unpinned. */
@@ -441,14 +427,14 @@ static void test_narrow_too_much(void **state)
 	int edu = edu_open();
 
 	(void)state;
-	assert_int_equal(mem_map(&mem, mem_find("hugetlb 1 GiB"), GIB), 0);
-	assert_int_equal(edu_map_user(edu, mem.addr, GIB, EDU_MAP_WRITE), EIO);
-	assert_int_equal(edu_map_user(edu, mem.addr + 10, GIB - 20, EDU_MAP_SHORT), EIO);
+	assert_int_equal(mem_map(&kind_mem, mem_find("hugetlb 1 GiB"), GIB), 0);
+	assert_int_equal(edu_map_user(edu, kind_mem.addr, GIB, EDU_MAP_WRITE), EIO);
+	assert_int_equal(edu_map_user(edu, kind_mem.addr + 10, GIB - 20, EDU_MAP_SHORT), EIO);
 	assert_int_equal(fixture_nothing_left(NULL), 0);
-	assert_int_equal(edu_map_user(edu, mem.addr, MIB, EDU_MAP_WRITE), 0);
-	edu_check(edu, 12345, mem.addr + 12345, SOME);
+	assert_int_equal(edu_map_user(edu, kind_mem.addr, MIB, EDU_MAP_WRITE), 0);
+	edu_check(edu, 12345, kind_mem.addr + 12345, SOME);
 	close(edu);
-	mem_unmap(&mem);
+	mem_unmap(&kind_mem);
 }
 
 /*
@@ -458,7 +444,7 @@ static void test_narrow_too_much(void **state)
 static void check_untrusted(size_t skip, size_t len, bool one)
 {
 	struct edu_map how = { .flags = EDU_MAP_REGION | EDU_MAP_WRITE };
-	int edu = edu_open(), region = pin(mem.addr + skip, len, PHYR_PIN_WRITE), ret;
+	int edu = edu_open(), region = pin(kind_mem.addr + skip, len, PHYR_PIN_WRITE), ret;
 
 	how.fd = region;
 	ret = ioctl(edu, EDU_IOC_MAP, &how);
@@ -467,9 +453,9 @@ static void check_untrusted(size_t skip, size_t len, bool one)
 	print_message("# %zu bytes at %zu: %llu ranges\n", len, skip,
 		      (unsigned long long)how.segments);
 	assert_true(how.segments == 1 || !one);
-	check_place(edu, mem.addr + skip, 0);
-	check_place(edu, mem.addr + skip, MIB + 4096 - SOME / 2);
-	check_place(edu, mem.addr + skip, len - SOME);
+	check_place(edu, kind_mem.addr + skip, 0);
+	check_place(edu, kind_mem.addr + skip, MIB + 4096 - SOME / 2);
+	check_place(edu, kind_mem.addr + skip, len - SOME);
 	assert_int_equal(edu_unmap(edu), 0);
 	close(edu);
 	close(region);
@@ -482,7 +468,7 @@ static void test_untrusted(void **state)
 
 	(void)state;
 	assert_int_equal(phyr_info(dev, &info), 0);
-	assert_int_equal(mem_map(&mem, mem_find("hugetlb 1 GiB"), GIB), 0);
+	assert_int_equal(mem_map(&kind_mem, mem_find("hugetlb 1 GiB"), GIB), 0);
 	driver_distrust(driver, true);
 	/* where dma_iova_link() bounces what begins in a page, it finds no address for it */
 	check_untrusted(512, GIB - 1000, false);
@@ -492,7 +478,7 @@ static void test_untrusted(void **state)
 		check_untrusted(PAGE, GIB - PAGE - 1000, info.iova);
 	driver_distrust(driver, false);
 	close(driver);
-	mem_unmap(&mem);
+	mem_unmap(&kind_mem);
 }
 
 /* Memory without pages cannot bounce; an IOMMU brings it within reach. */
@@ -503,18 +489,18 @@ static void test_narrow_bar(void **state)
 	bool near;
 
 	(void)state;
-	assert_int_equal(mem_map(&mem, mem_find("PCI BAR"), MIB), 0);
-	frames = layout_frames(mem.addr, MIB);
+	assert_int_equal(mem_map(&kind_mem, mem_find("PCI BAR"), MIB), 0);
+	frames = layout_frames(kind_mem.addr, MIB);
 	near = frames[MIB / PAGE - 1] * PAGE < near_end();
 	free(frames);
 	if (edu_translated() || near) {
-		assert_int_equal(edu_map_user(edu, mem.addr, MIB, EDU_MAP_WRITE), 0);
-		edu_check(edu, 4095, mem.addr + 4095, SOME);
+		assert_int_equal(edu_map_user(edu, kind_mem.addr, MIB, EDU_MAP_WRITE), 0);
+		edu_check(edu, 4095, kind_mem.addr + 4095, SOME);
 	} else {
-		assert_int_equal(edu_map_user(edu, mem.addr, MIB, EDU_MAP_WRITE), EREMOTEIO);
+		assert_int_equal(edu_map_user(edu, kind_mem.addr, MIB, EDU_MAP_WRITE), EREMOTEIO);
 	}
 	close(edu);
-	mem_unmap(&mem);
+	mem_unmap(&kind_mem);
 }
 
 #define narrow_test(f)	{ #f, f, narrow_setup, narrow_end, NULL }
@@ -534,21 +520,11 @@ static const struct CMUnitTest others[] = {
 	narrow_test(test_narrow_bar),
 };
 
-static struct CMUnitTest kind_test(const char *what, const struct mem_kind *kind,
-				   CMUnitTestFunction f)
+static int map_kind(void **state)
 {
-	struct CMUnitTest test = {
-		.test_func = f,
-		.setup_func = map_kind,
-		.teardown_func = unmap_kind,
-		.initial_state = (void *)kind,
-	};
-	char *name;
+	const struct mem_kind *kind = *state;
 
-	if (asprintf(&name, "%s: %s", what, kind->name) < 0)
-		abort();
-	test.name = name;
-	return test;
+	return fixture_map_kind(kind, size_of(kind));
 }
 
 int main(void)
@@ -557,8 +533,10 @@ int main(void)
 	size_t nr = 0;
 
 	for (size_t i = 0; i < mem_nr_kinds; i++) {
-		tests[nr++] = kind_test("region", &mem_kinds[i], test_region);
-		tests[nr++] = kind_test("short", &mem_kinds[i], test_short);
+		const struct mem_kind *kind = &mem_kinds[i];
+
+		tests[nr++] = fixture_kind_test("region", kind, map_kind, test_region);
+		tests[nr++] = fixture_kind_test("short", kind, map_kind, test_short);
 	}
 	memcpy(tests + nr, others, sizeof(others));
 	return fixture_run_tests("dma", tests, nr + ARRAY_SIZE(others));
