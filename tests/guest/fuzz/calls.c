@@ -1,25 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * A call gets its structure from a buffer full of poison, so that a byte that is
- * written where none should be is found. What shape it has there is a number:
- *
- *	bits 0-2	PLACE_*: where in the buffer
- *	bits 3-4	TAIL_*: what is in the part that this kernel does not know
- *	bit 5		asked for in the way of 32-bit programs
- */
+/* The calls that programs are made of. */
 #define _GNU_SOURCE
-#include "calls.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/dma-buf.h>
-#include <linux/udmabuf.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
@@ -29,7 +15,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -38,425 +23,8 @@
 #include "../../../examples/edu/edu_ioctl.h"
 #include "../kmod/phyr_test_ioctl.h"
 #include "corpus.h"
+#include "state.h"
 #include "world.h"
-
-#define PAGE		4096ul
-#define RW		(PROT_READ | PROT_WRITE)
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
-#define NOBODY		65534
-#define POISON		0xa5
-
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE	25
-#endif
-
-/* A thread's buffers, below 4 GiB for the sake of 32-bit calls. */
-#define BUFFERS		0x10000000ul
-#define BUFFERS_APART	0x100000ul
-#define ARG_ROOM	(4 * PAGE)	/* and a hole behind it */
-#define OUT_AT		(16 * PAGE)
-#define OUT_ROOM	(2 * PAGE)
-
-enum {
-	PLACE_MIDDLE,
-	PLACE_END = 2,
-	PLACE_ODD,
-	PLACE_CUT,
-	PLACE_READ_ONLY,
-	PLACE_NULL,
-	PLACE_KERNEL
-};
-
-enum { TAIL_ZERO, TAIL_FIRST, TAIL_LAST };
-/* What a call gives that was not even tried. */
-enum { NOT_DONE = EINVAL };
-
-#define SHAPE_COMPAT	(1u << 5)
-
-#define NR_SLOTS	8
-#define RANGES		256
-#define FORKS_MAX	4
-
-struct thread {
-	unsigned int nr;
-	pthread_t thread;
-	struct kcov kcov;
-	int fail_fd;
-	unsigned int fail;		/* point that is to fail in the next guarded call */
-	bool failed;			/* the call had a point that was to fail */
-	unsigned char *arg, *out;
-	unsigned char copy[ARG_ROOM];
-	struct phyr_range ranges[RANGES + 1];	/* the last is not to be touched */
-	bool nobody;
-	unsigned int fresh;
-};
-
-static struct thread threads[PROGRAM_THREADS];
-static pthread_barrier_t start_line, finish_line;
-static const struct program *running;
-static bool verbose, alone, compat;
-
-/* Descriptors that are always there, and those of programs. */
-static int dev = -1, edu = -1, driver = -1, memfd = -1, udmabuf = -1, zero_fd = -1, pagemap = -1;
-static int status_fd = -1, first_fd;
-static atomic_int slots[NR_SLOTS];
-
-static pid_t forks[FORKS_MAX];
-static atomic_uint nr_forks;
-static bool read_only_pins;	/* phyr_test may hold some, which must not be dirtied */
-static rlim_t memlock = RLIM_INFINITY;
-
-#define must_be(condition, ...) do {						\
-	if (!(condition))							\
-		broken(__LINE__, #condition, " " __VA_ARGS__);			\
-} while (0)
-
-/* Something that has to be true is not: ends the process. */
-static void __attribute__((format(printf, 3, 4), noreturn))
-broken(int line, const char *condition, const char *format, ...)
-{
-	char words[300];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(words, sizeof(words), format, args);
-	va_end(args);
-	corpus_fail(running, "calls.c:%d: not so: %s%s", line, condition, words);
-	_exit(1);
-}
-
-/*
- * Points that fail: all from here to the end of a system call are counted. So would
- * be those in the making of a signal's frame, and a process that cannot be given that is
- * killed by the kernel: no signal is taken meanwhile.
- */
-
-static void fail_write(struct thread *t, unsigned int n)
-{
-	char text[16];
-	int len = snprintf(text, sizeof(text), "%u", n);
-
-	/* EFAULT: the point was the reading of this, and has passed now */
-	while (pwrite(t->fail_fd, text, (size_t)len, 0) != len && errno == EFAULT)
-		;
-}
-
-static void hold_signals(int how)
-{
-	sigset_t alarm;
-
-	sigemptyset(&alarm);
-	sigaddset(&alarm, SIGALRM);
-	pthread_sigmask(how, &alarm, NULL);
-}
-
-static void fail_begin(struct thread *t)
-{
-	t->failed = t->fail && t->fail_fd >= 0;
-	if (t->failed) {
-		hold_signals(SIG_BLOCK);
-		fail_write(t, t->fail);
-	}
-	t->fail = 0;
-}
-
-static void fail_end(struct thread *t)
-{
-	int error = errno;
-
-	if (t->failed) {
-		fail_write(t, 0);
-		hold_signals(SIG_UNBLOCK);
-	}
-	errno = error;
-}
-
-static int guarded_ioctl(struct thread *t, int fd, unsigned int cmd, void *arg)
-{
-	int error;
-
-	fail_begin(t);
-	error = ioctl(fd, cmd, arg) < 0 ? errno : 0;
-	fail_end(t);
-	return error;
-}
-
-static int guarded_ioctl32(struct thread *t, int fd, unsigned int cmd, void *arg)
-{
-	long ret;
-
-	fail_begin(t);
-	asm volatile("int $0x80" : "=a"(ret)
-		     : "a"(54), "b"(fd), "c"(cmd), "d"(arg)
-		     : "memory", "r8", "r9", "r10", "r11");
-	fail_end(t);
-	return (int)ret < 0 ? -(int)ret : 0;
-}
-
-/* Descriptors */
-
-static int fd_of(uint64_t arg)
-{
-	if (arg < NR_SLOTS)
-		return atomic_load(&slots[arg]);
-	switch (arg % 16) {
-	case 8: return dev;
-	case 9: return udmabuf;
-	case 10: return memfd;
-	case 11: return -1;
-	case 12: return 1 << 30;
-	case 13: return zero_fd;
-	case 14: return edu;
-	default: return atomic_load(&slots[arg % NR_SLOTS]);
-	}
-}
-
-/* From here on it may be anybody's. */
-static void slot_put(uint64_t slot, int fd)
-{
-	int old = atomic_exchange(&slots[slot % NR_SLOTS], fd);
-
-	if (old >= 0)
-		close(old);
-}
-
-/* Structures */
-
-static uint32_t size_of(uint64_t arg, uint32_t ksize)
-{
-	if (arg >= 0x7fc0 && arg <= 0x8040)
-		return (uint32_t)(ksize + arg - 0x8000);
-	return (uint32_t)arg;
-}
-
-struct shaped {
-	unsigned char *at;		/* in the buffer, or NULL */
-	void *user;			/* what the kernel gets */
-	int error;			/* that the shape brings about */
-	int or_error;
-};
-
-/* What the first version of a structure had: longer ones came later. */
-static uint32_t least_size(unsigned int cmd, uint32_t ksize)
-{
-	return cmd == PHYR_IOC_INFO ? offsetof(struct phyr_info, flags) : ksize;
-}
-
-/* Puts @in into the buffer, whose size is @usize by its own account. */
-static struct shaped shape_in(struct thread *t, const void *in, uint32_t least, uint32_t ksize,
-			      uint32_t usize, uint64_t shape)
-{
-	unsigned char *end = t->arg + ARG_ROOM;
-	size_t room = usize < 8 ? 8 : usize > 2 * PAGE ? 2 * PAGE : usize;
-	struct shaped s = { .at = t->arg + 512 };
-	unsigned int place = shape & 7, tail = shape >> 3 & 3;
-
-	memset(t->arg, POISON, ARG_ROOM);
-	if (place == PLACE_END)
-		s.at = end - room;
-	else if (place == PLACE_ODD)
-		s.at++;
-	else if (place == PLACE_CUT)
-		s.at = end - room + 1;
-	else if (place == PLACE_READ_ONLY)
-		s.at = end - PAGE;
-	else if (place >= PLACE_NULL)
-		s.at = NULL;
-	s.user = s.at ? s.at : place == PLACE_NULL ? NULL : (void *)0xffff888000000000;
-	if (!s.at) {
-		s.error = EFAULT;
-		s.or_error = EFAULT;
-		return s;
-	}
-	for (size_t i = 0; i < room && s.at + i < end; i++)
-		s.at[i] = i < ksize && i < usize ? ((const unsigned char *)in)[i] : 0;
-	memcpy(s.at, &usize, 4);
-	if (usize < least)
-		s.error = EINVAL;
-	else if (usize > PAGE)
-		s.error = E2BIG;
-	else if (place == PLACE_CUT)
-		s.error = EFAULT;
-	s.or_error = s.error;
-	if (usize > ksize && usize <= PAGE && (tail == TAIL_FIRST || tail == TAIL_LAST)) {
-		unsigned char *odd = tail == TAIL_FIRST ? s.at + ksize : s.at + usize - 1;
-
-		if (odd < end) {
-			*odd = 1;
-			s.or_error = s.error ? s.error : E2BIG;
-			s.error = E2BIG;
-		}
-	}
-	return s;
-}
-
-/* Nothing but what a call that worked may write. */
-static void check_untouched(struct thread *t, const struct shaped *s, size_t written)
-{
-	size_t before = s->at ? (size_t)(s->at - t->arg) : ARG_ROOM;
-	size_t after = s->at ? before + written : ARG_ROOM;
-
-	if (after > ARG_ROOM)
-		after = ARG_ROOM;
-	must_be(!memcmp(t->arg, t->copy, before));
-	must_be(!memcmp(t->arg + after, t->copy + after, ARG_ROOM - after));
-}
-
-static bool may_fail(const struct thread *t, int error)
-{
-	return t->failed && (error == EFAULT || error == ENOMEM);
-}
-
-/*
- * A command with a structure, which may come back changed. Whatever it answers has
- * to go with its shape.
- */
-static int struct_call(struct thread *t, unsigned int cmd, void *inout, uint32_t ksize,
-		       uint64_t size, uint64_t shape)
-{
-	uint32_t usize = size_of(size, ksize), known = usize < ksize ? usize : ksize;
-	struct shaped s = shape_in(t, inout, least_size(cmd, ksize), ksize, usize, shape);
-	bool read_only = s.at && (shape & 7) == PLACE_READ_ONLY;
-	int error;
-
-	memcpy(t->copy, t->arg, ARG_ROOM);
-	if (read_only)
-		mprotect(t->arg + ARG_ROOM - PAGE, PAGE, PROT_READ);
-	if (compat && shape & SHAPE_COMPAT && (uintptr_t)s.user >> 32 == 0)
-		error = guarded_ioctl32(t, dev, cmd, s.user);
-	else
-		error = guarded_ioctl(t, dev, cmd, s.user);
-	if (read_only)
-		mprotect(t->arg + ARG_ROOM - PAGE, PAGE, RW);
-	if (s.error)
-		must_be(error == s.error || error == s.or_error || may_fail(t, error),
-			"(%d, not %d)", error, s.error);
-	if (read_only)
-		must_be(error);
-	check_untouched(t, &s, error ? 0 : known);
-	if (!error)
-		memcpy(inout, s.at, known);
-	return error;
-}
-
-/* What must be true of regions */
-
-/* A user sees nothing of how his pages lie in physical memory. */
-static void check_restricted(const struct phyr_query *q)
-{
-	must_be(q->flags & PHYR_QUERY_RESTRICTED);
-	must_be(!q->phyrs && !q->largest && !q->metadata_bytes);
-	for (unsigned int i = 0; i < ARRAY_SIZE(q->histogram); i++)
-		must_be(!q->histogram[i]);
-}
-
-static void check_sums(const struct thread *t, const struct phyr_query *q)
-{
-	uint64_t bytes = 0, phyrs = 0;
-
-	for (unsigned int i = 0; i < PHYR_KIND_MAX; i++) {
-		bytes += q->kind_bytes[i];
-		must_be(!q->kind_bytes[i] == !(q->kinds & 1u << i));
-	}
-	must_be(bytes == q->bytes);
-	must_be(q->bytes && q->pages && q->pages * PAGE >= q->bytes);
-	if (t->nobody) {
-		check_restricted(q);
-		return;
-	}
-	must_be(!(q->flags & PHYR_QUERY_RESTRICTED));
-	for (unsigned int i = 0; i < ARRAY_SIZE(q->histogram); i++)
-		phyrs += q->histogram[i];
-	must_be(phyrs && phyrs == q->phyrs && q->phyrs <= q->pages);
-	must_be(q->largest <= q->bytes && q->largest * q->phyrs >= q->bytes);
-	must_be(q->metadata_bytes >= 24);
-}
-
-/* The page that @addr is in has to be the one that is pinned there. */
-static void check_frame(uint64_t addr, uint64_t phys)
-{
-	uint64_t entry = 0;
-
-	if (!alone || pread(pagemap, &entry, 8, (off_t)(addr / PAGE * 8)) != 8)
-		return;
-	entry = entry >> 63 ? entry & ((1ull << 55) - 1) : 0;
-	if (entry)
-		must_be(entry == phys / PAGE, "(%#llx at %#llx, not %#llx)",
-			(unsigned long long)phys, (unsigned long long)addr,
-			(unsigned long long)entry * PAGE);
-}
-
-/* All ranges of a region, from an odd place on: they have to add up. */
-static void check_ranges(struct thread *t, int fd, const struct phyr_query *q, uint64_t addr,
-			 uint64_t skip)
-{
-	uint64_t done = skip, nr = 0;
-	struct phyr_range last = { 0 };
-
-	while (done < q->bytes) {
-		ssize_t got = phyr_ranges(dev, fd, done, t->ranges, RANGES);
-
-		if (got == -ENODEV && !alone)	/* somebody unmapped the BAR */
-			return;
-		must_be(got > 0 && got <= RANGES, "(%zd at %llu)", got, (unsigned long long)done);
-		must_be(!t->ranges[RANGES].len);
-		check_frame(addr + done, t->ranges[0].addr);
-		for (ssize_t i = 0; i < got; i++) {
-			const struct phyr_range *r = &t->ranges[i];
-
-			must_be(r->len && r->len <= q->largest && !r->reserved);
-			must_be(q->kinds & 1u << r->kind);
-			must_be(!nr || last.addr + last.len != r->addr || last.kind != r->kind ||
-				last.kind == PHYR_KIND_PFNMAP || nr == 1);
-			last = *r;
-			done += r->len;
-			nr++;
-		}
-	}
-	check_frame(addr + done - 1, last.addr + last.len - 1);
-	must_be(done == q->bytes);
-	must_be(skip ? nr <= q->phyrs : nr == q->phyrs, "(%llu)", (unsigned long long)nr);
-	if (alone)
-		must_be(phyr_ranges(dev, fd, q->bytes, t->ranges, 1) == 0);
-}
-
-/* VmPin, in KiB */
-static unsigned long pinned(void)
-{
-	char text[4096], *at;
-	ssize_t n = pread(status_fd, text, sizeof(text) - 1, 0);
-
-	if (n <= 0)
-		return 0;
-	text[n] = '\0';
-	at = strstr(text, "VmPin:");
-	return at ? strtoul(at + 6, NULL, 10) : 0;
-}
-
-/* A region that nobody else knows of yet. */
-static void check_region(struct thread *t, const struct phyr_pin *pin, uint64_t addr)
-{
-	struct phyr_query q = { .size = sizeof(q) };
-	uint64_t pages = (addr + pin->len - 1) / PAGE - addr / PAGE + 1;
-
-	must_be(pin->fd >= first_fd);
-	must_be(fcntl(pin->fd, F_GETFD) == FD_CLOEXEC);
-	must_be(lseek(pin->fd, 0, SEEK_END) == (off_t)pin->len);
-	must_be(!phyr_query(dev, pin->fd, &q));
-	must_be(q.bytes == pin->len && q.pages == pages);
-	must_be(!(pin->flags & PHYR_PIN_WRITE) == !(q.flags & PHYR_QUERY_WRITE));
-	check_sums(t, &q);
-	if (t->nobody) {
-		must_be(!pin->pin_ns);
-		must_be(phyr_ranges(dev, pin->fd, 0, t->ranges, 1) == -EPERM);
-		must_be(!(q.kinds & 1u << PHYR_KIND_PFNMAP));
-		must_be(!alone || (uint64_t)pinned() * 1024 <= memlock);
-		return;
-	}
-	check_ranges(t, pin->fd, &q, addr, 0);
-	if (q.bytes > 1)
-		check_ranges(t, pin->fd, &q, addr, q.bytes / 3 + 1);
-}
 
 /* /dev/phyr */
 
@@ -514,9 +82,9 @@ static void check_import(const struct thread *t, const struct phyr_import *impor
 	struct phyr_query q = { .size = sizeof(q) };
 	off_t size = lseek(import->dmabuf, 0, SEEK_END);
 
-	must_be(import->fd >= first_fd);
+	must_be(import->fd >= fuzz.first_fd);
 	must_be(fcntl(import->fd, F_GETFD) == FD_CLOEXEC);
-	must_be(!phyr_query(dev, import->fd, &q));
+	must_be(!phyr_query(fuzz.dev, import->fd, &q));
 	must_be(lseek(import->fd, 0, SEEK_END) == (off_t)q.bytes);
 	must_be(!(import->flags & PHYR_PIN_WRITE) == !(q.flags & PHYR_QUERY_WRITE));
 	must_be(!(q.kinds & 1u << PHYR_KIND_PFNMAP));
@@ -524,7 +92,7 @@ static void check_import(const struct thread *t, const struct phyr_import *impor
 	if (import->len)
 		must_be(q.bytes == import->len);
 	else
-		must_be(!alone || q.bytes == (uint64_t)size - import->offset);
+		must_be(!fuzz.alone || q.bytes == (uint64_t)size - import->offset);
 }
 
 static int call_import_buf(struct thread *t, const uint64_t *a)
@@ -634,16 +202,16 @@ static int call_touch(struct thread *t, const uint64_t *a)
 
 	fail_begin(t);
 	if (a[1] & 1)
-		got = read(zero_fd, addr, 1);
+		got = read(fuzz.zero_fd, addr, 1);
 	else
-		got = pwrite(memfd, addr, 1, 0);
+		got = pwrite(fuzz.memfd, addr, 1, 0);
 	fail_end(t);
 	return got < 0 ? errno : 0;
 }
 
 static int call_dup(struct thread *t, const uint64_t *a)
 {
-	int fd = fcntl(fd_of(a[0]), F_DUPFD_CLOEXEC, first_fd);
+	int fd = fcntl(fd_of(a[0]), F_DUPFD_CLOEXEC, fuzz.first_fd);
 
 	(void)t;
 	if (fd < 0)
@@ -673,7 +241,7 @@ static int call_export(struct thread *t, const uint64_t *a)
 	};
 	int error = guarded_ioctl(t, fd_of(a[0]), DMA_BUF_IOCTL_EXPORT_SYNC_FILE, &out);
 
-	if (!error && out.fd >= first_fd)
+	if (!error && out.fd >= fuzz.first_fd)
 		slot_put(a[2], out.fd);
 	return error;
 }
@@ -746,7 +314,7 @@ static int call_odd(struct thread *t, const uint64_t *a)
 	off_t at = 0;
 	long ret = 0;
 
-	if (fd < first_fd && fd != dev)		/* those are needed */
+	if (fd < fuzz.first_fd && fd != fuzz.dev)		/* those are needed */
 		return NOT_DONE;
 	switch (a[1] % 10) {
 	case 0:
@@ -768,7 +336,7 @@ static int call_odd(struct thread *t, const uint64_t *a)
 		ret = fsync(fd);
 		break;
 	case 6:
-		ret = syscall(SYS_sendfile, memfd, fd, &at, a[3] % PAGE);
+		ret = syscall(SYS_sendfile, fuzz.memfd, fd, &at, a[3] % PAGE);
 		break;
 	case 7:
 		ret = fcntl(fd, F_SETFL, O_NONBLOCK);
@@ -827,18 +395,18 @@ static void fork_child(const uint64_t *a)
 	unsigned int rounds = a[0] & 2 ? 1000 : 1;
 
 	if (a[0] & 4)
-		(void)!read(zero_fd, (void *)pin.addr, 1);
+		(void)!read(fuzz.zero_fd, (void *)pin.addr, 1);
 	if (a[0] & 8)
-		close_range((unsigned int)first_fd, ~0u, 0);
+		close_range((unsigned int)fuzz.first_fd, ~0u, 0);
 	while (rounds--)
-		if (!ioctl(dev, PHYR_IOC_PIN, &pin) && a[0] & 16)
+		if (!ioctl(fuzz.dev, PHYR_IOC_PIN, &pin) && a[0] & 16)
 			close(pin.fd);
 	_exit(0);
 }
 
 static int call_fork(struct thread *t, const uint64_t *a)
 {
-	unsigned int n = atomic_fetch_add(&nr_forks, 1);
+	unsigned int n = atomic_fetch_add(&fuzz.nr_forks, 1);
 	pid_t pid;
 
 	(void)t;
@@ -849,7 +417,7 @@ static int call_fork(struct thread *t, const uint64_t *a)
 		return errno;
 	if (!pid)
 		fork_child(a);
-	forks[n] = pid;
+	fuzz.forks[n] = pid;
 	if (a[3] & 1) {
 		usleep((useconds_t)(a[3] % 32 * 200));
 		kill(pid, SIGKILL);
@@ -864,7 +432,7 @@ static int call_rlimit(struct thread *t, const uint64_t *a)
 	(void)t;
 	if (setrlimit(RLIMIT_MEMLOCK, &limit))
 		return errno;
-	memlock = a[0];
+	fuzz.memlock = a[0];
 	return 0;
 }
 
@@ -964,26 +532,26 @@ static int call_edu(struct thread *t, const uint64_t *a)
 		map.flags |= a[1] & 2 ? EDU_MAP_DMABUF : EDU_MAP_REGION;
 	else
 		map.flags &= EDU_MAP_WRITE | EDU_MAP_SHORT;
-	return guarded_ioctl(t, edu, EDU_IOC_MAP, &map);
+	return guarded_ioctl(t, fuzz.edu, EDU_IOC_MAP, &map);
 }
 
 static int call_edu_end(struct thread *t, const uint64_t *a)
 {
 	(void)t;
 	(void)a;
-	return ioctl(edu, EDU_IOC_UNMAP) ? errno : 0;
+	return ioctl(fuzz.edu, EDU_IOC_UNMAP) ? errno : 0;
 }
 
 /* dma-buf warns when vmap() has no memory; so failures take the way around it. */
 static int call_vmap(struct thread *t, const uint64_t *a)
 {
 	struct pt_copy copy = {
-		.fd = a[0] < NR_SLOTS ? atomic_load(&slots[a[0]]) : -1,
+		.fd = a[0] < NR_SLOTS ? atomic_load(&fuzz.slots[a[0]]) : -1,
 		.offset = a[1], .len = a[2] % (64 << 10), .buf = world_addr(a[3], t->out),
 		.flags = (a[4] & 1 ? PT_WRITE : 0) | (t->fail ? PT_BARE : 0),
 	};
 
-	return guarded_ioctl(t, driver, PT_IOC_VMAP, &copy);
+	return guarded_ioctl(t, fuzz.driver, PT_IOC_VMAP, &copy);
 }
 
 static int driver_pin(struct thread *t, unsigned int cmd, const uint64_t *a)
@@ -996,7 +564,7 @@ static int driver_pin(struct thread *t, unsigned int cmd, const uint64_t *a)
 	};
 	int error;
 
-	error = guarded_ioctl(t, driver, cmd, &pin);
+	error = guarded_ioctl(t, fuzz.driver, cmd, &pin);
 	if (error)
 		return error;
 	must_be(pin.done <= pin.len && (pin.done == pin.len || pin.error));
@@ -1023,7 +591,7 @@ static int call_copy(struct thread *t, const uint64_t *a)
 		.offset = a[0], .len = a[1] % (64 << 10), .buf = world_addr(a[2], t->out),
 	};
 
-	return guarded_ioctl(t, driver, PT_IOC_COPY, &copy);
+	return guarded_ioctl(t, fuzz.driver, PT_IOC_COPY, &copy);
 }
 
 static int call_map(struct thread *t, const uint64_t *a)
@@ -1036,7 +604,7 @@ static int call_map(struct thread *t, const uint64_t *a)
 
 	if (map.flags & PT_ARRAY)
 		map.offset = 0;
-	error = guarded_ioctl(t, driver, PT_IOC_MAP, &map);
+	error = guarded_ioctl(t, fuzz.driver, PT_IOC_MAP, &map);
 	if (error)
 		return error;
 	must_be(!map.line || t->failed, "(kmod/map.c:%u)", map.line);
@@ -1049,9 +617,9 @@ static int call_unpin(struct thread *t, const uint64_t *a)
 
 	(void)t;
 	/* a driver knows what it may call dirty */
-	if (read_only_pins)
+	if (fuzz.read_only_pins)
 		flags &= ~(unsigned long)PT_DIRTY;
-	return ioctl(driver, PT_IOC_UNPIN, flags) ? errno : 0;
+	return ioctl(fuzz.driver, PT_IOC_UNPIN, flags) ? errno : 0;
 }
 
 static int (*const calls[NR_OPS])(struct thread *t, const uint64_t *a) = {
@@ -1070,252 +638,7 @@ static int (*const calls[NR_OPS])(struct thread *t, const uint64_t *a) = {
 	[OP_UNPIN] = call_unpin, [OP_IMPORT_BUF] = call_import_buf,
 };
 
-/* Running */
-
-static void say_result(const struct call *c, int error)
+int call_do(struct thread *t, unsigned int op, const uint64_t *args)
 {
-	char text[300];
-
-	call_print(c, text, sizeof(text));
-	printf("# %s: %s\n", text, error < 0 ? "?" : error ? strerror(error) : "ok");
-}
-
-static void run_thread(struct thread *t)
-{
-	const struct program *p = running;
-
-	kcov_reset(&t->kcov);
-	t->fresh = 0;
-	for (unsigned int i = 0; i < p->nr; i++) {
-		const struct call *c = &p->call[i];
-		int error;
-
-		if (c->thread != t->nr)
-			continue;
-		t->fail = c->fail;
-		t->failed = false;
-		error = calls[c->op](t, c->arg);
-		t->fail = 0;
-		if (verbose)
-			say_result(c, error);
-		t->fresh += corpus_note_result(c, error);
-	}
-	if (t->nobody)
-		syscall(SYS_setresuid, -1, 0, -1);
-	t->nobody = false;
-}
-
-/* What a thread has to do itself. */
-static void thread_join_in(struct thread *t)
-{
-	kcov_start(&t->kcov);
-	t->fail_fd = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
-	pthread_barrier_wait(&finish_line);
-}
-
-static void *thread_main(void *arg)
-{
-	struct thread *t = arg;
-
-	thread_join_in(t);
-	for (;;) {
-		pthread_barrier_wait(&start_line);
-		run_thread(t);
-		pthread_barrier_wait(&finish_line);
-	}
-	return NULL;
-}
-
-static void end_forks(void)
-{
-	unsigned int n = atomic_exchange(&nr_forks, 0);
-
-	for (unsigned int i = 0; i < n && i < FORKS_MAX; i++) {
-		if (forks[i] <= 0)
-			continue;
-		kill(forks[i], SIGKILL);
-		while (waitpid(forks[i], NULL, 0) < 0 && errno == EINTR)
-			;
-		forks[i] = 0;
-	}
-}
-
-static void memlock_unlimited(void)
-{
-	struct rlimit limit = { RLIM_INFINITY, RLIM_INFINITY };
-
-	memlock = RLIM_INFINITY;
-	setrlimit(RLIMIT_MEMLOCK, &limit);
-}
-
-/* The end of every program. */
-static void clean_up(void)
-{
-	struct itimerval no_timer = { 0 };
-
-	setitimer(ITIMER_REAL, &no_timer, NULL);
-	ioctl(edu, EDU_IOC_UNMAP);
-	ioctl(driver, PT_IOC_UNPIN, 0);
-	ioctl(driver, PT_IOC_UNPIN, PT_ARRAY);
-	munmap(world_base(AREA_WINDOW), world_len(AREA_WINDOW));
-	close_range((unsigned int)first_fd, ~0u, 0);
-	for (unsigned int i = 0; i < NR_SLOTS; i++)
-		atomic_store(&slots[i], -1);
-	memlock_unlimited();
-	must_be(!pinned(), "(%lu KiB)", pinned());
-	world_mend();
-}
-
-/* What is known of a program before it runs. */
-static void look_at(const struct program *p)
-{
-	running = p;
-	alone = true;
-	read_only_pins = false;
-	for (unsigned int i = 0; i < p->nr; i++) {
-		const struct call *c = &p->call[i];
-
-		if (c->thread || c->op == OP_FORK)
-			alone = false;
-		if ((c->op == OP_ARRAY || c->op == OP_LIST) && !(c->arg[2] & PT_WRITE))
-			read_only_pins = true;
-	}
-}
-
-static void run_threads(void)
-{
-	pthread_barrier_wait(&start_line);
-	run_thread(&threads[0]);
-	pthread_barrier_wait(&finish_line);
-}
-
-static void run_alone(void)
-{
-	run_thread(&threads[0]);
-	for (unsigned int i = 1; i < PROGRAM_THREADS; i++) {
-		kcov_reset(&threads[i].kcov);
-		threads[i].fresh = 0;
-	}
-}
-
-unsigned int calls_run(const struct program *p, bool leave)
-{
-	unsigned int fresh = 0;
-
-	look_at(p);
-	if (program_has_threads(p) || p->call[0].thread)
-		run_threads();
-	else
-		run_alone();
-	end_forks();
-	if (leave)
-		_exit(0);
-	clean_up();
-	for (unsigned int i = 0; i < PROGRAM_THREADS; i++)
-		fresh += threads[i].fresh + corpus_note_cover(&threads[i].kcov);
-	return fresh;
-}
-
-/* Beginning */
-
-static void thread_begin(struct thread *t, unsigned int nr)
-{
-	t->nr = nr;
-	t->arg = mmap((void *)(BUFFERS + nr * BUFFERS_APART), ARG_ROOM, RW,
-		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-	t->out = mmap((void *)(BUFFERS + nr * BUFFERS_APART + OUT_AT), OUT_ROOM, RW,
-		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-	kcov_open(&t->kcov);
-	if (nr)
-		pthread_create(&t->thread, NULL, thread_main, t);
-}
-
-/* What programs open comes behind all that is open now. */
-static int fill_up(void)
-{
-	int fd;
-
-	do {
-		fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	} while (fd >= 0 && fd < 63);
-	return fd + 1;
-}
-
-/* A kernel without 32-bit programs kills who tries. */
-static bool compat_there(void)
-{
-	pid_t pid = fork();
-	int status;
-
-	if (!pid) {
-		signal(SIGSEGV, SIG_DFL);
-		guarded_ioctl32(&threads[0], -1, 0, NULL);
-		_exit(0);
-	}
-	return waitpid(pid, &status, 0) == pid && !status;
-}
-
-static int udmabuf_open(void)
-{
-	int file = memfd_create("phyr", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	int maker = open("/dev/udmabuf", O_RDWR | O_CLOEXEC), fd;
-	struct udmabuf_create create = {
-		.memfd = (unsigned int)file, .flags = UDMABUF_FLAGS_CLOEXEC, .size = 4 * PAGE,
-	};
-
-	if (ftruncate(file, 4 * PAGE) || fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK))
-		return -1;
-	fd = ioctl(maker, UDMABUF_CREATE, &create);
-	close(maker);
-	close(file);
-	return fd;
-}
-
-static void on_alarm(int nr)
-{
-	(void)nr;
-}
-
-/* Nothing here does that by itself. */
-static void on_deadly(int nr)
-{
-	corpus_fail(running, "died of signal %d (%s)", nr, strsignal(nr));
-	_exit(1);
-}
-
-void calls_begin(bool say)
-{
-	static const int deadly[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGSYS };
-	struct sigaction action = { .sa_handler = on_alarm };
-
-	verbose = say;
-	sigaction(SIGALRM, &action, NULL);
-	for (unsigned int i = 0; i < ARRAY_SIZE(deadly); i++)
-		signal(deadly[i], on_deadly);
-	compat = compat_there();
-	memlock_unlimited();
-	for (unsigned int i = 0; i < NR_SLOTS; i++)
-		atomic_store(&slots[i], -1);
-	world_map();
-	dev = open("/dev/phyr", O_RDWR | O_CLOEXEC);
-	edu = open("/dev/edu0", O_RDWR | O_CLOEXEC);
-	driver = open("/dev/phyr_test", O_RDWR | O_CLOEXEC);
-	memfd = memfd_create("fuzz", MFD_CLOEXEC);
-	zero_fd = open("/dev/zero", O_RDWR | O_CLOEXEC);
-	pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	status_fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
-	udmabuf = udmabuf_open();
-	/*
-	 * Mapped for the kernel once and for all, as dma-buf warns when that has no memory;
-	 * and for udmabuf's own device in both directions, as it keeps the one that is asked
-	 * for first, of which DMA-API debugging complains when another one is synced.
-	 */
-	phyr_import(dev, udmabuf, 0, 0, PHYR_PIN_WRITE);
-	phyr_begin_access(udmabuf, PHYR_ACCESS_READ | PHYR_ACCESS_WRITE);
-	pthread_barrier_init(&start_line, NULL, PROGRAM_THREADS);
-	pthread_barrier_init(&finish_line, NULL, PROGRAM_THREADS);
-	for (unsigned int i = 0; i < PROGRAM_THREADS; i++)
-		thread_begin(&threads[i], i);
-	thread_join_in(&threads[0]);
-	first_fd = fill_up();
+	return calls[op](t, args);
 }
