@@ -22,7 +22,7 @@ enum arg {
 	ARG_OFFSET,
 	ARG_NR,
 	ARG_SIZE,	/* of a structure */
-	ARG_SHAPE,	/* how a structure lies in memory, see calls.c */
+	ARG_SHAPE,	/* how a structure lies in memory, see judge.c */
 	ARG_FLAGS,
 	ARG_CMD,
 	ARG_SMALL,
