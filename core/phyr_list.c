@@ -952,7 +952,7 @@ unsigned int phyr_cursor_begin(struct phyr_cursor *cur, const struct phyr_list *
 	cur->kind = list->open_kind;
 	cur->pos = 0;		/* nothing is left */
 	cur->end = 0;
-		return short_fill(list, phyrs);
+	return short_fill(list, phyrs);
 }
 
 /**

@@ -417,8 +417,8 @@ static void region_release(struct dma_buf *dmabuf)
 	.attach = region_attach,			\
 	.pin = region_pin,				\
 	.unpin = region_unpin,				\
-	.map_dma_buf = region_map_dma_buf,			\
-	.unmap_dma_buf = region_unmap_dma_buf,			\
+	.map_dma_buf = region_map_dma_buf,		\
+	.unmap_dma_buf = region_unmap_dma_buf,		\
 	.release = region_release,			\
 	.begin_cpu_access = region_begin_cpu_access,	\
 	.end_cpu_access = region_end_cpu_access,	\

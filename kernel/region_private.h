@@ -14,7 +14,7 @@
 struct phyr_region {
 	struct phyr_list list;
 	struct dma_buf *dmabuf;
-	struct inode *inode;		/* of its file, held: the file may go before */
+	struct inode *inode;		/* of its file, held: it outlives the file */
 	struct phyr_account account;	/* nothing is counted here if imported */
 	struct phyr_source source;	/* without a dma-buf if not */
 	unsigned long pages;

@@ -47,10 +47,10 @@ void unpin_user_phyr_list(struct phyr_list *list, bool make_dirty);
 
 enum phyr_kind phyr_kind_of(phys_addr_t addr);
 
-/* Memory without a struct page, which may go: kernel/revoke.c */
+/* Memory without a struct page, which may be revoked: kernel/revoke.c */
 
 /**
- * struct phyr_user - who has to stop when the memory of a list goes
+ * struct phyr_user - a user of a list, which stops when that is revoked
  * @revoke: called at most once; see phyr_list_register_user()
  *
  * To be embedded.
