@@ -83,7 +83,7 @@ static void phyr_run(struct device *dev, struct mm_struct *mm, const struct benc
 {
 	unsigned int gup_flags = (run->flags & BENCH_WRITE ? FOLL_WRITE : 0) |
 				 (run->flags & BENCH_SHORT ? FOLL_PCI_P2PDMA : FOLL_LONGTERM) |
-				 (phyr_may_pin_pfnmap() ? PHYR_FOLL_PFNMAP : 0);
+				 phyr_foll_pfnmap();
 	struct phyr_list list;
 	u64 start;
 	int ret;

@@ -90,7 +90,7 @@ struct dma_buf *phyr_region_pin(unsigned long addr, size_t len, bool write, u64 
 	start = ktime_get_ns();
 	ret = pin_user_phyr_list(&region->list, addr, len, FOLL_LONGTERM |
 				 (write ? FOLL_WRITE : 0) |
-				 (phyr_may_pin_pfnmap() ? PHYR_FOLL_PFNMAP : 0));
+				 phyr_foll_pfnmap());
 	*pin_ns = ktime_get_ns() - start;
 	if (ret) {
 		phyr_region_free(region);

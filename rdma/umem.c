@@ -191,7 +191,7 @@ static int umem_pin_list(struct phyr_umem *pu)
 	return pin_user_phyr_list(&pu->list, umem->address & PAGE_MASK,
 				  ib_umem_num_pages(umem) << PAGE_SHIFT,
 				  FOLL_LONGTERM | (umem->writable ? FOLL_WRITE : 0) |
-				  (phyr_may_pin_pfnmap() ? PHYR_FOLL_PFNMAP : 0));
+				  phyr_foll_pfnmap());
 }
 
 static struct phyr_umem *umem_pin(struct ib_device *device, unsigned long addr, size_t size,

@@ -67,8 +67,7 @@ static int map_user(struct edu_file *file, const struct edu_map *map)
 	if (map->flags & EDU_MAP_WRITE)
 		gup_flags |= FOLL_WRITE;
 	gup_flags |= map->flags & EDU_MAP_SHORT ? FOLL_PCI_P2PDMA : FOLL_LONGTERM;
-	if (phyr_may_pin_pfnmap())
-		gup_flags |= PHYR_FOLL_PFNMAP;
+	gup_flags |= phyr_foll_pfnmap();
 	ret = pin_user_phyr_list(&file->own, map->addr, map->len, gup_flags);
 	if (ret)
 		return ret;

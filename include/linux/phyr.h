@@ -25,11 +25,24 @@ struct user_struct;
 
 /*
  * Beside FOLL_*: memory without a struct page may be pinned.  GUP never sees it.  A driver
- * that pins for the process that calls it asks phyr_may_pin_pfnmap().
+ * that pins for the process that calls it adds phyr_foll_pfnmap().
  */
 #define PHYR_FOLL_PFNMAP	(1u << 31)
 
 bool phyr_may_pin_pfnmap(void);
+
+/**
+ * phyr_foll_pfnmap - the flag for memory without a struct page, if it may be pinned
+ *
+ * For a driver that pins for the process that calls it.
+ *
+ * Context: process.
+ * Return: PHYR_FOLL_PFNMAP if phyr_may_pin_pfnmap(), else 0.
+ */
+static inline unsigned int phyr_foll_pfnmap(void)
+{
+	return phyr_may_pin_pfnmap() ? PHYR_FOLL_PFNMAP : 0;
+}
 
 long pin_user_phyrs(unsigned long start, size_t len, unsigned int gup_flags,
 		    struct phyr *phyrs, unsigned int nr);
