@@ -149,7 +149,9 @@ unsigned long hook_lookup(const char *module, const char *name)
  */
 
 /* Whether functions are left free for others to call something directly from. */
-bool hook_share;
+static bool share;
+module_param(share, bool, 0444);
+MODULE_PARM_DESC(share, "let BPF attach to hooked functions, which then take longer to call");
 
 #define HANDLER_TRIES	1000	/* of a millisecond, see below */
 
@@ -242,7 +244,7 @@ static unsigned long other_caller(unsigned long place)
 
 static int hook_redirect_on(struct hook *hook, unsigned long place)
 {
-	int ret = hook_share ? -EBUSY : direct_register(hook);
+	int ret = share ? -EBUSY : direct_register(hook);
 	unsigned long other;
 
 	if (ret != -EBUSY)
@@ -485,14 +487,8 @@ static const char *hook_how(const struct hook *hook)
 	return hook->shared ? "shared" : "direct";
 }
 
-/**
- * hook_report - what is replaced, and how often it was called
- * @buffer: a page
- *
- * Context: process, may sleep.
- * Return: length of what is then in @buffer.
- */
-int hook_report(char *buffer)
+/* What is replaced, and how often it was called. */
+static int hooks_get(char *buffer, const struct kernel_param *kp)
 {
 	struct hook *hook;
 	int len = 0;
@@ -504,3 +500,9 @@ int hook_report(char *buffer)
 	mutex_unlock(&all_hooks_lock);
 	return len;
 }
+
+static const struct kernel_param_ops hooks_ops = {
+	.get = hooks_get,
+};
+module_param_cb(hooks, &hooks_ops, NULL, 0444);
+MODULE_PARM_DESC(hooks, "functions that are hooked: module, name, calls, how");

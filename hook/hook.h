@@ -67,8 +67,6 @@ struct hook {
 	struct list_head node;
 };
 
-extern bool hook_share;
-
 DECLARE_STATIC_KEY_FALSE(hook_testing);
 
 /*
@@ -168,6 +166,5 @@ void hook_drain(void);
 void hook_reached(struct hook *hook);
 unsigned long hook_entered(const struct hook *hook);
 void hook_bypassed(struct hook *hook);
-int hook_report(char *buffer);
 
 #endif /* PHYR_HOOK_H */

@@ -1,20 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * phyr_rdma.ko: load, unload, and the coming and going of what it replaces.
+ * phyr_rdma.ko: load and unload.
  *
  * While it is loaded, ibv_reg_mr() is a different call.  It stays as long as a
  * region needs it: then "modprobe -r" says that it is in use.
  */
-#include <linux/kallsyms.h>
 #include <linux/module.h>
-#include <linux/mutex.h>
-#include <linux/notifier.h>
 
-#include "../kernel/compat.h"
 #include "../hook/hook.h"
 #include "umem.h"
-
-static DEFINE_MUTEX(parts_lock);
 
 static int live_get(char *buffer, const struct kernel_param *kp)
 {
@@ -27,137 +21,6 @@ static const struct kernel_param_ops live_ops = {
 module_param_cb(regions, &live_ops, NULL, 0444);
 MODULE_PARM_DESC(regions, "memory regions that hold this module now");
 
-static int hooks_get(char *buffer, const struct kernel_param *kp)
-{
-	return hook_report(buffer);
-}
-
-static const struct kernel_param_ops hooks_ops = {
-	.get = hooks_get,
-};
-module_param_cb(hooks, &hooks_ops, NULL, 0444);
-MODULE_PARM_DESC(hooks, "functions that are hooked: module, name, calls, how");
-
-module_param_named(share, hook_share, bool, 0444);
-MODULE_PARM_DESC(share, "let BPF attach to hooked functions, which then take longer to call");
-
-/**
- * struct part - what is replaced in a module that comes and goes
- * @module: its name
- * @symbol: any function of it tells whether it is there, as a module or built in
- * @hook: called when it is there
- * @unhook: called when it goes
- * @hooked: whether it is replaced now
- */
-struct part {
-	const char *module;
-	const char *symbol;
-	int (*hook)(void);
-	void (*unhook)(void);
-	bool hooked;
-};
-
-static int rxe_hook(void)
-{
-	int ret = phyr_rxe_hook();
-
-	if (ret)
-		return ret;
-	ret = phyr_rxe_dmabuf_hook();
-	if (ret)
-		phyr_rxe_unhook();
-	return ret;
-}
-
-static void rxe_unhook(void)
-{
-	phyr_rxe_dmabuf_unhook();
-	phyr_rxe_unhook();
-}
-
-/* In this order: rxe's dma-bufs need the other one, where that is there. */
-static struct part parts[] = {
-	{
-		.module = "ib_uverbs",
-		.symbol = "ib_uverbs_handler_UVERBS_METHOD_REG_DMABUF_MR",
-		.hook = phyr_uverbs_hook,
-		.unhook = phyr_uverbs_unhook,
-	}, {
-		.module = "rdma_rxe",
-		.symbol = "rxe_mr_init_user",
-		.hook = rxe_hook,
-		.unhook = rxe_unhook,
-	},
-};
-
-/* It may come while this module does: then both say so. */
-static int part_hook(struct part *part)
-{
-	int ret = 0;
-
-	mutex_lock(&parts_lock);
-	if (!part->hooked) {
-		ret = part->hook();
-		part->hooked = !ret;
-	}
-	mutex_unlock(&parts_lock);
-	return ret;
-}
-
-static void part_unhook(struct part *part)
-{
-	mutex_lock(&parts_lock);
-	if (part->hooked)
-		part->unhook();
-	part->hooked = false;
-	mutex_unlock(&parts_lock);
-}
-
-/* All that are there. */
-static int parts_hook(void)
-{
-	unsigned int i;
-	int ret;
-
-	for (i = 0; i < ARRAY_SIZE(parts); i++) {
-		if (!hook_lookup(parts[i].module, parts[i].symbol))
-			continue;
-		ret = part_hook(&parts[i]);
-		if (ret)
-			return ret;
-	}
-	return 0;
-}
-
-static void parts_unhook(void)
-{
-	unsigned int i = ARRAY_SIZE(parts);
-
-	while (i--)
-		part_unhook(&parts[i]);
-}
-
-static int module_event(struct notifier_block *nb, unsigned long event, void *data)
-{
-	const struct module *mod = data;
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(parts); i++) {
-		if (strcmp(mod->name, parts[i].module))
-			continue;
-		if (event == MODULE_STATE_COMING && part_hook(&parts[i]))
-			pr_warn("phyr_rdma: failed to hook %s, left unmodified\n", mod->name);
-		if (event == MODULE_STATE_GOING)
-			part_unhook(&parts[i]);
-		return NOTIFY_OK;
-	}
-	return NOTIFY_DONE;
-}
-
-static struct notifier_block module_nb = {
-	.notifier_call = module_event,
-};
-
 static int __init phyr_rdma_init(void)
 {
 	int ret = hook_init();
@@ -165,30 +28,16 @@ static int __init phyr_rdma_init(void)
 	if (ret)
 		return ret;
 	ret = phyr_umem_hook();
-	if (ret)
-		goto exit;
-	ret = register_module_notifier(&module_nb);
-	if (ret)
-		goto unhook;
-	ret = parts_hook();
-	if (!ret) {
-		phyr_umem_begin();
-		return 0;
+	if (ret) {
+		hook_exit();
+		return ret;
 	}
-	unregister_module_notifier(&module_nb);
-	parts_unhook();
-unhook:
-	phyr_umem_unhook();
-	hook_drain();
-exit:
-	hook_exit();
-	return ret;
+	phyr_umem_begin();
+	return 0;
 }
 
 static void __exit phyr_rdma_exit(void)
 {
-	unregister_module_notifier(&module_nb);
-	parts_unhook();
 	phyr_umem_unhook();
 	hook_drain();
 	hook_exit();
@@ -197,8 +46,8 @@ static void __exit phyr_rdma_exit(void)
 module_init(phyr_rdma_init);
 module_exit(phyr_rdma_exit);
 
-MODULE_DESCRIPTION("RDMA memory regions of any size by phyrs: ib_umem and soft RoCE");
+MODULE_DESCRIPTION("RDMA memory regions of any size by phyrs, for every driver");
 MODULE_AUTHOR("The phyr developers");
 MODULE_VERSION("0.1");
+MODULE_SOFTDEP("post: phyr_rxe");
 MODULE_LICENSE("GPL");
-PHYR_IMPORT_DMA_BUF();

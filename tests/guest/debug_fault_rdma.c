@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Every failure point of phyr_rdma, as debug_fault does it: registration of each
- * kind of memory, deregistration, what is posted, and the module's coming and
+ * Every failure point of phyr_rdma and phyr_rxe, as debug_fault does it: registration
+ * of each kind of memory, deregistration, what is posted, and the modules' coming and
  * going.
  *
  * Only what the calling thread does fails. Packets are sent and received by
- * threads of rxe, where phyr_rdma allocates nothing.
+ * threads of rxe, where phyr_rxe allocates nothing.
  *
  * Left out: dma-bufs of others than phyr. Where there is no memory to map one,
  * dma_buf_vmap() itself warns.
@@ -468,7 +468,9 @@ static void test_load(void **state)
 	assert_int_equal(rdma_unload(), 0);
 	hooked_before = hooked();
 	/* each load waits for a few grace periods */
-	fault_sweep_load("phyr_rdma", getenv("PHYR_FAULT_STEP") ? 500 : 15, not_there);
+	fault_sweep_load("phyr_rdma", getenv("PHYR_FAULT_STEP") ? 500 : 6, not_there);
+	assert_int_equal(rdma_unload(), 0);
+	fault_sweep_load("phyr_rxe", getenv("PHYR_FAULT_STEP") ? 500 : 12, not_there);
 	check_stock();
 	assert_int_equal(rdma_load(), 0);
 }
@@ -479,6 +481,7 @@ static void test_unload(void **state)
 	assert_int_equal(rdma_unload(), 0);
 	hooked_before = hooked();
 	fault_sweep_unload("phyr_rdma");
+	fault_sweep_unload("phyr_rxe");
 	not_there(0, 0);
 	check_stock();
 	assert_int_equal(rdma_load(), 0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What phyr_rdma replaces: whether it is called, and others that have a say in it,
+ * What phyr_rdma and phyr_rxe replace: whether it is called, and others that have a say in it,
  * such as ftrace's switch, BPF's programs at the same functions, and registrations
  * that take for ever.
  */
@@ -24,21 +24,7 @@
 #define FTRACE_ENABLED	"/proc/sys/kernel/ftrace_enabled"
 #define PATIENCE	20		/* seconds, in an emulated guest */
 
-/* Is there a function of that name? */
-static bool in_kernel(const char *function)
-{
-	char line[300], name[200];
-	bool found = false;
-	FILE *f = fopen("/proc/kallsyms", "re");
-
-	assert_non_null(f);
-	while (!found && fgets(line, sizeof(line), f))
-		found = sscanf(line, "%*s %*s %199s", name) == 1 && !strcmp(name, function);
-	fclose(f);
-	return found;
-}
-
-/* A region that only phyr_rdma makes so, and bytes that go through it. */
+/* A region that only phyr_rxe makes so, and bytes that go through it. */
 static void check_works(void)
 {
 	struct rdma r;
@@ -155,17 +141,18 @@ struct hook {
 	char how[32];
 };
 
-/* What phyr_rdma says of hook number @n; false if there are fewer. */
+/* What phyr_rdma and phyr_rxe say of hook number @n; false if there are fewer. */
 static bool read_hook(struct hook *hook, unsigned int n)
 {
-	FILE *f = fopen("/sys/module/phyr_rdma/parameters/hooks", "re");
+	FILE *f = popen("cat /sys/module/phyr_rdma/parameters/hooks "
+			"/sys/module/phyr_rxe/parameters/hooks", "re");
 	bool found = true;
 
 	assert_non_null(f);
 	for (unsigned int i = 0; found && i <= n; i++)
 		found = fscanf(f, "%*s %63s %ld %31[^\n]", hook->function, &hook->calls,
 			       hook->how) == 3;
-	fclose(f);
+	pclose(f);
 	return found;
 }
 
@@ -180,10 +167,10 @@ static struct hook hook_named(const char *function)
 	return hook;
 }
 
-static int get_umem(int umem, const void *addr, bool rxe)
+static int get_umem(int umem, const void *addr)
 {
 	struct umem_get get = {
-		.addr = (uintptr_t)addr, .len = BUF, .access = RDMA_ALL, .rxe = rxe,
+		.addr = (uintptr_t)addr, .len = BUF, .access = RDMA_ALL,
 	};
 
 	return ioctl(umem, UMEM_IOC_GET, &get) ? errno : 0;
@@ -216,7 +203,7 @@ static void use_umem(void)
 	char *mem = anon(BUF, RW), byte;
 	struct umem_copy copy = { .len = 1, .buf = (uintptr_t)&byte };
 
-	assert_int_equal(get_umem(umem, mem, false), 0);
+	assert_int_equal(get_umem(umem, mem), 0);
 	assert_int_equal(ioctl(umem, UMEM_IOC_COPY, &copy), 0);
 	assert_int_equal(byte, mem[0]);
 	assert_int_equal(put_umem(umem), 0);
@@ -279,7 +266,7 @@ static void test_every_hook_is_called(void **state)
 		if (hook.calls < 1 || strcmp(hook.how, "direct"))
 			fail_msg("%s: %ld calls, %s", hook.function, hook.calls, hook.how);
 	}
-	assert_in_range(n, 9, 10);
+	assert_in_range(n, 10, 11);
 }
 
 /* hook/hook.c on functions that are called, and on one that nobody calls. */
@@ -292,35 +279,73 @@ static void test_hook_that_nobody_calls(void **state)
 
 #define FEW	16	/* that may have begun before the function was hooked */
 
-static void get_as_rxe(int umem, const void *mem, int times)
+/* The ends of regions that soft RoCE has not made in the function that does. */
+static void end_as_rxe(int umem, const void *mem, int times)
 {
 	for (int i = 0; i < times; i++) {
-		assert_int_equal(get_umem(umem, mem, true), 0);
-		assert_int_equal(put_umem(umem), 0);
+		assert_int_equal(get_umem(umem, mem), 0);
+		assert_return_code(ioctl(umem, UMEM_IOC_RXE_END), errno);
 	}
 }
 
-/* Soft RoCE that registers memory, and not in the function that does. */
+/* Regions of soft RoCE that are there before its functions are replaced may end. */
+static void reg_stock(struct rdma *r, char *mem, struct ibv_mr *mr[FEW])
+{
+	for (int i = 0; i < FEW; i++) {
+		mr[i] = ibv_reg_mr(r->pd, mem, BUF, RDMA_ALL);
+		assert_non_null(mr[i]);
+	}
+}
+
+static void dereg(struct ibv_mr *mr[FEW])
+{
+	for (int i = 0; i < FEW; i++)
+		assert_int_equal(ibv_dereg_mr(mr[i]), 0);
+}
+
 static void test_bypassed_registration(void **state)
 {
 	int umem = open_umem();
 	char *mem = anon(BUF, RW);
+	struct ibv_mr *mr[FEW];
+	struct rdma r;
 
 	(void)state;
 	assert_int_equal(rdma_unload(), 0);
 	assert_int_equal(rdma_load(), 0);
 	check_works();
-	get_as_rxe(umem, mem, 2 * FEW);
+	end_as_rxe(umem, mem, 2 * FEW);
 	assert_string_equal(hook_named("rxe_mr_init_user").how, "direct");
 	assert_int_equal(rdma_unload(), 0);
+	rdma_open(&r);
+	reg_stock(&r, mem, mr);
 	assert_int_equal(rdma_load(), 0);
-	get_as_rxe(umem, mem, FEW);
+	end_as_rxe(umem, mem, FEW);
+	dereg(mr);
 	assert_string_equal(hook_named("rxe_mr_init_user").how, "direct");
-	get_as_rxe(umem, mem, 1);
+	end_as_rxe(umem, mem, 3);	/* rdma_open() may have registered one */
 	assert_string_equal(hook_named("rxe_mr_init_user").how, "bypassed");
 	assert_int_equal(hook_named("rxe_mr_init_user").calls, 0);
+	rdma_close(&r);
 	close_umem(umem);
 	release(mem, BUF);
+}
+
+/* Each of the two does its part without the other. */
+static void test_each_alone(void **state)
+{
+	(void)state;
+	assert_int_equal(rdma_unload(), 0);
+	assert_int_equal(system("modprobe phyr_rxe"), 0);
+	check_works();
+	use_dmabuf();
+	assert_int_equal(rdma_unload(), 0);
+	assert_int_equal(system("modprobe phyr_rdma && rmmod phyr_rxe"), 0);
+	use_umem();
+	child_run(reg_on, "rxe0");
+	assert_int_equal(rdma_regions(), 0);
+	assert_int_equal(rdma_unload(), 0);
+	assert_int_equal(rdma_load(), 0);
 }
 
 /* The operation for dma-bufs, reached past the calls that are counted. */
@@ -413,6 +438,7 @@ static void test_load_while_ftrace_is_off(void **state)
 		skip();
 	}
 	assert_int_not_equal(system("modprobe phyr_rdma 2>/dev/null"), 0);
+	assert_int_not_equal(system("modprobe phyr_rxe 2>/dev/null"), 0);
 	assert_int_equal(rdma_regions(), -1);
 	assert_int_equal(write_file(FTRACE_ENABLED, "1"), 0);
 	assert_int_equal(rdma_load(), 0);
@@ -429,16 +455,15 @@ static void traced(struct bpf_tracer *t, const char *module, const char *functio
 		fail_msg("%s: %s", function, strerror(error));
 }
 
-/* Programs at functions that phyr_rdma replaces, for registering, releasing and data. */
+/* Programs at functions that phyr_rxe replaces, for registering, releasing and data. */
 static void trace_all(struct bpf_tracer t[3], bool at_exit)
 {
 	traced(&t[0], "rdma_rxe", "rxe_mr_init_user", at_exit);
 	traced(&t[1], "rdma_rxe", "rxe_mr_copy", at_exit);
-	traced(&t[2], in_kernel("__ib_umem_get_va") ? "ib_core" : "ib_uverbs",
-	       "__ib_umem_release", at_exit);
+	traced(&t[2], "rdma_rxe", "rxe_mr_cleanup", at_exit);
 }
 
-/* Both see each call: the program, and then phyr_rdma. */
+/* Both see each call: the program, and then phyr_rxe. */
 static void check_all_called(struct bpf_tracer t[3])
 {
 	unsigned long long before[3];
@@ -469,7 +494,7 @@ static void test_after_bpf(void **state)
 	}
 }
 
-/* A program comes to a function that phyr_rdma has: refused, or beside it if asked for. */
+/* A program comes to a function that phyr_rxe has: refused, or beside it if asked for. */
 static void test_before_bpf(void **state)
 {
 	struct bpf_tracer t;
@@ -490,7 +515,7 @@ static void test_before_bpf(void **state)
 
 static int load_shared(void)
 {
-	return system("modprobe phyr_rdma share=1");
+	return system("modprobe phyr_rxe share=1 && modprobe phyr_rdma share=1");
 }
 
 static void test_shared(void **state)
@@ -696,6 +721,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		fixture_test(test_every_hook_is_called),
 		fixture_test(test_hook_that_nobody_calls),
+		fixture_test(test_each_alone),
 		fixture_test(test_bypassed_registration),
 		fixture_test(test_bypassed_dmabuf),
 		fixture_test(test_rxe_comes_and_goes),

@@ -386,12 +386,13 @@ int rdma_load(void)
 
 int rdma_unload(void)
 {
-	return system("rmmod phyr_rdma 2>/dev/null");
+	return system("for m in phyr_rxe phyr_rdma; do "
+		      "! grep -q \"^$m \" /proc/modules || rmmod $m 2>/dev/null || exit; done");
 }
 
-long rdma_regions(void)
+static long regions_of(const char *path)
 {
-	FILE *file = fopen("/sys/module/phyr_rdma/parameters/regions", "r");
+	FILE *file = fopen(path, "r");
 	long n = -1;
 
 	if (!file)
@@ -400,4 +401,14 @@ long rdma_regions(void)
 		n = -1;
 	fclose(file);
 	return n;
+}
+
+long rdma_regions(void)
+{
+	long rdma = regions_of("/sys/module/phyr_rdma/parameters/regions");
+	long rxe = regions_of("/sys/module/phyr_rxe/parameters/regions");
+
+	if (rdma < 0 && rxe < 0)
+		return -1;
+	return (rdma < 0 ? 0 : rdma) + (rxe < 0 ? 0 : rxe);
 }

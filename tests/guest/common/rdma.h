@@ -81,7 +81,7 @@ enum ibv_wc_status rdma_local_inv(struct rdma *r, uint32_t rkey);
 enum ibv_wc_status rdma_send_inv(struct rdma *r, struct rdma_at from, struct rdma_at to,
 				 uint32_t rkey);
 
-/* phyr_rdma: loaded or not; how many regions it holds, -1 if it is not there. */
+/* phyr_rdma and phyr_rxe: loaded or not; how many regions hold them, -1 if neither is there. */
 int rdma_load(void);
 int rdma_unload(void);
 long rdma_regions(void);

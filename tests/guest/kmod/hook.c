@@ -133,7 +133,7 @@ static int __init hook_test_init(void)
 	if (!ret)
 		ret = test_bypassed();
 	if (!ret) {
-		hook_share = true;
+		share = true;
 		ret = test_called();
 	}
 	hook_exit();

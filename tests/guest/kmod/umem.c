@@ -9,6 +9,7 @@
 #include <linux/dma-resv.h>
 #include <linux/fs.h>
 #include <linux/iommu.h>
+#include <linux/kprobes.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -21,6 +22,7 @@
 
 #include "../../../kernel/compat.h"
 #include "../../../rdma/compat.h"
+#include "../../../rxe/compat.h"
 #include "umem_ioctl.h"
 
 #define COPY_MAX	SZ_1M
@@ -75,11 +77,9 @@ static int umem_get(struct umem_file *file, struct umem_get *get)
 		return -ENOTTY;
 	if (get->max_seg)
 		dma_set_max_seg_size(&edu->dev, get->max_seg);
-	umem_dev->ib.ops.driver_id = get->rxe ? RDMA_DRIVER_RXE : RDMA_DRIVER_UNKNOWN;
 	umem = ib_umem_get_va(&umem_dev->ib, get->addr, get->len, get->access);
 	dma_set_max_seg_size(&edu->dev, max_seg);
 	umem_refuse(&umem_dev->ib, false);
-	umem_dev->ib.ops.driver_id = RDMA_DRIVER_UNKNOWN;
 	if (IS_ERR(umem))
 		return PTR_ERR(umem);
 	look(umem, get);
@@ -262,6 +262,44 @@ static long ioc_copy(struct umem_file *file, void __user *arg)
 	return ret;
 }
 
+/*
+ * A region of soft RoCE ends, and its own function to make one was never called: that
+ * of a user, with the file's memory.
+ */
+static long ioc_rxe_end(struct umem_file *file)
+{
+	struct kprobe probe = {
+		.symbol_name = "rxe_mr_cleanup",
+		.flags = KPROBE_FLAG_DISABLED,
+	};
+	typeof(rxe_mr_cleanup) *cleanup;
+	struct rxe_pd pd = { };
+	struct rxe_mr *mr;
+	int ret;
+
+	if (!file->umem)
+		return -EINVAL;
+	mr = kzalloc(sizeof(*mr), GFP_KERNEL);
+	if (!mr)
+		return -ENOMEM;
+	ret = register_kprobe(&probe);
+	if (ret)
+		goto free;
+	cleanup = (typeof(cleanup))probe.addr;
+	unregister_kprobe(&probe);
+	kref_init(&pd.elem.ref_cnt);
+	kref_get(&pd.elem.ref_cnt);	/* nobody frees it */
+	mr->ibmr.pd = &pd.ibpd;
+	mr->ibmr.type = IB_MR_TYPE_USER;
+	rxe_no_pages(mr);
+	mr->umem = file->umem;
+	file->umem = NULL;
+	cleanup(&mr->elem);
+free:
+	kfree(mr);
+	return ret;
+}
+
 static long ioc_put(struct umem_file *file)
 {
 	if (!file->umem)
@@ -271,7 +309,7 @@ static long ioc_put(struct umem_file *file)
 	return 0;
 }
 
-/* What only ib_uverbs does: there, phyr_rdma counts the calls. */
+/* What only ib_uverbs does: there, phyr_rxe counts the calls. */
 static long ioc_lent(void)
 {
 	struct net_device *ndev = dev_get_by_name(&init_net, "eth0");
@@ -307,6 +345,8 @@ static long umem_command(struct umem_file *file, unsigned int cmd, void __user *
 		return ioc_dmabuf(file, arg);
 	case UMEM_IOC_REMAP:
 		return ioc_remap(file);
+	case UMEM_IOC_RXE_END:
+		return ioc_rxe_end(file);
 	case UMEM_IOC_LENT:
 		return ioc_lent();
 	default:
@@ -391,6 +431,6 @@ static void __exit umem_exit(void)
 module_init(umem_init);
 module_exit(umem_exit);
 
-MODULE_DESCRIPTION("ib_umem for a device that does DMA, for the tests of phyr_rdma");
+MODULE_DESCRIPTION("ib_umem for a device that does DMA, for the tests of phyr_rdma and phyr_rxe");
 MODULE_AUTHOR("The phyr developers");
 MODULE_LICENSE("GPL");

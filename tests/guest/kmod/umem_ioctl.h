@@ -21,9 +21,6 @@
  * @pageless: out: entries that have no page
  * @bounce: not 0: the device bounces, as in a confidential guest; ENOTTY if the kernel
  *	knows no such devices
- * @rxe: not 0: the device calls itself one of soft RoCE, which registers memory in a
- *	function of its own
- * @pad: nothing
  * @bytes: out: length of the device's half
  * @page_size: out: ib_umem_find_best_pgsz() of any power of two
  * @blocks: out: rdma_umem_for_each_dma_block() with that
@@ -38,8 +35,6 @@ struct umem_get {
 	__u32 dma_entries;
 	__u32 pageless;
 	__u32 bounce;
-	__u32 rxe;
-	__u32 pad;
 	__u64 bytes;
 	__u64 page_size;
 	__u64 blocks;
@@ -105,5 +100,7 @@ struct umem_dmabuf {
 #define UMEM_IOC_PUT	_IO(0xF3, 3)
 /* Calls the operation of eth0's rxe device for dma-bufs; not through ib_uverbs. */
 #define UMEM_IOC_LENT	_IO(0xF3, 6)
+/* UMEM_IOC_PUT, as the end of a region of soft RoCE. */
+#define UMEM_IOC_RXE_END	_IO(0xF3, 7)
 
 #endif

@@ -12,7 +12,9 @@
 #include <rdma/ib_verbs.h>
 
 #include "../hook/hook.h"
-#include "umem.h"
+#include "compat.h"
+#include "memory.h"
+#include "rxe_hooks.h"
 
 FUNCTION("rdma_rxe", __rxe_add_to_pool);
 FUNCTION("rdma_rxe", __rxe_get);
@@ -49,7 +51,7 @@ static void mr_free(struct rxe_mr *mr)
 static struct ib_mr *reg_dmabuf(struct ib_pd *pd, u64 offset, u64 length, u64 iova, int fd,
 				int access)
 {
-	struct phyr_umem *pu;
+	struct rxe_memory *mem;
 	struct rxe_mr *mr;
 
 	if (access & ~RXE_ACCESS_SUPPORTED_MR)
@@ -57,12 +59,12 @@ static struct ib_mr *reg_dmabuf(struct ib_pd *pd, u64 offset, u64 length, u64 io
 	mr = mr_new(pd, access);
 	if (IS_ERR(mr))
 		return ERR_CAST(mr);
-	pu = phyr_umem_dmabuf(pd->device, offset, length, fd, access);
-	if (IS_ERR(pu)) {
+	mem = rxe_memory_dmabuf(pd->device, offset, length, fd, access);
+	if (IS_ERR(mem)) {
 		mr_free(mr);
-		return ERR_CAST(pu);
+		return ERR_CAST(mem);
 	}
-	mr->umem = &pu->umem;
+	mr->umem = &mem->pinned.umem;
 	mr->ibmr.iova = iova;
 	mr->ibmr.length = length;
 	mr->state = RXE_MR_STATE_VALID;
@@ -77,7 +79,7 @@ static struct ib_mr *reg_user_mr_dmabuf(struct ib_pd *pd, u64 offset, u64 length
 {
 	struct ib_mr *mr;
 
-	if (!phyr_uverbs_counted(pd->device) || DMAH_GIVEN || !phyr_umem_get_module())
+	if (!phyr_uverbs_counted(pd->device) || DMAH_GIVEN || !rxe_memory_get_module())
 		return ERR_PTR(-EOPNOTSUPP);
 	mr = reg_dmabuf(pd, offset, length, iova, fd, access);
 	if (IS_ERR(mr))
@@ -89,15 +91,28 @@ static const struct ib_device_ops lent_ops = {
 	.reg_user_mr_dmabuf = reg_user_mr_dmabuf,
 };
 
+static unsigned long count_regions(struct ib_device *device)
+{
+	unsigned long index, nr = 0;
+	void *elem;
+
+	xa_for_each(&to_rdev(device)->mr_pool.xa, index, elem)
+		nr++;
+	return nr;
+}
+
 static int client_add(struct ib_device *device)
 {
 	int ret;
 
-	if (device->ops.driver_id != RDMA_DRIVER_RXE || device->ops.reg_user_mr_dmabuf)
+	if (device->ops.driver_id != RDMA_DRIVER_RXE)
+		return -EOPNOTSUPP;
+	phyr_rxe_expect(count_regions(device));
+	if (device->ops.reg_user_mr_dmabuf)
 		return -EOPNOTSUPP;
 	ret = phyr_uverbs_lend(device, &lent_ops);
 	if (ret)
-		pr_warn("phyr_rdma: %s cannot register dma-bufs (%d)\n",
+		pr_warn("phyr_rxe: %s cannot register dma-bufs (%d)\n",
 			dev_name(&device->dev), ret);
 	return ret;
 }
@@ -108,7 +123,7 @@ static void client_remove(struct ib_device *device, void *client_data)
 }
 
 static struct ib_client client = {
-	.name = "phyr_rdma",
+	.name = "phyr_rxe",
 	.add = client_add,
 	.remove = client_remove,
 	.no_kverbs_req = 1,

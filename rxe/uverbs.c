@@ -3,7 +3,7 @@
  * Calls of programs that must not see a device's operation for dma-bufs change.
  *
  * Such a call checks whether the device can register dma-bufs, and later calls the
- * operation that does.  The operation that rxe_dmabuf.c lends to a device is
+ * operation that does.  The operation that dmabuf.c lends to a device is
  * therefore taken back while no such call of this device is running: calls are
  * counted per device, new ones are answered as if there were no operation, and the
  * others are waited for.  Calls that register memory by its address do not use the
@@ -16,7 +16,8 @@
 #include <rdma/uverbs_ioctl.h>
 
 #include "../hook/hook.h"
-#include "umem.h"
+#include "compat.h"
+#include "rxe_hooks.h"
 
 /**
  * struct loan - an operation that is lent to a device

@@ -18,14 +18,17 @@
 #include <linux/spinlock.h>
 
 #include "../hook/hook.h"
-#include "umem.h"
+#include "compat.h"
+#include "memory.h"
+#include "rxe_hooks.h"
 
 /* Calls of rxe_mr_init_user() that may have begun before it was hooked, at most. */
-#define MAX_BYPASS	16
+#define MAX_LATE	16
 
 static int copy_test(void);
 
 HOOK("rdma_rxe", rxe_mr_init_user);
+HOOK("rdma_rxe", rxe_mr_cleanup);
 HOOK("rdma_rxe", rxe_mr_copy, .test = copy_test);
 HOOK("rdma_rxe", rxe_flush_pmem_iova);
 HOOK("rdma_rxe", rxe_mr_do_atomic_op);
@@ -33,12 +36,15 @@ HOOK("rdma_rxe", rxe_mr_do_atomic_write);
 FUNCTION("rdma_rxe", rxe_mr_init_dma);
 FUNCTION("rdma_rxe", copy_data);
 
+/* Regions that the stock function has made, and that have not ended. */
+static atomic_long_t stock_regions = ATOMIC_LONG_INIT(MAX_LATE);
+
 /* rxe's own: other regions may lead to the same memory. */
 static spinlock_t *atomic_lock;
 
-static struct phyr_umem *mr_phyrs(const struct rxe_mr *mr)
+static struct rxe_memory *mr_memory(const struct rxe_mr *mr)
 {
-	return mr && mr->ibmr.type == IB_MR_TYPE_USER ? phyr_umem_of(mr->umem) : NULL;
+	return mr && mr->ibmr.type == IB_MR_TYPE_USER ? rxe_memory_of(mr->umem) : NULL;
 }
 
 /* Registration */
@@ -56,15 +62,15 @@ static bool all_persistent(const struct phyr_list *list)
 }
 
 /* For the CPU, which is what moves soft RoCE's bytes. */
-static int mr_make_accessible(struct phyr_umem *pu, int access)
+static int mr_make_accessible(struct rxe_memory *mem, int access)
 {
-	if (access & IB_ACCESS_FLUSH_PERSISTENT && !all_persistent(&pu->list))
+	if (access & IB_ACCESS_FLUSH_PERSISTENT && !all_persistent(&mem->pinned.list))
 		return -EINVAL;
-	pu->access = phyr_access_get(&pu->list);
-	if (IS_ERR(pu->access)) {
-		int ret = PTR_ERR(pu->access);
+	mem->access = phyr_access_get(&mem->pinned.list);
+	if (IS_ERR(mem->access)) {
+		int ret = PTR_ERR(mem->access);
 
-		pu->access = NULL;
+		mem->access = NULL;
 		return ret;
 	}
 	return 0;
@@ -88,21 +94,21 @@ void phyr_rxe_mr_init(int access, struct rxe_mr *mr)
 static int mr_init_user(struct rxe_dev *rxe, u64 start, u64 length, int access,
 			struct rxe_mr *mr)
 {
-	struct phyr_umem *pu;
+	struct rxe_memory *mem;
 	int ret;
 
 	phyr_rxe_mr_init(access, mr);
-	pu = phyr_umem_pin(&rxe->ib_dev, start, length, access);
-	if (IS_ERR(pu)) {
+	mem = rxe_memory_pin(&rxe->ib_dev, start, length, access);
+	if (IS_ERR(mem)) {
 		module_put(THIS_MODULE);
-		return PTR_ERR(pu);
+		return PTR_ERR(mem);
 	}
-	ret = mr_make_accessible(pu, access);
+	ret = mr_make_accessible(mem, access);
 	if (ret) {
-		ib_umem_release(&pu->umem);
+		rxe_memory_free(mem);
 		return ret;
 	}
-	mr->umem = &pu->umem;
+	mr->umem = &mem->pinned.umem;
 	mr->state = RXE_MR_STATE_VALID;
 	return 0;
 }
@@ -113,7 +119,7 @@ static int replacement_rxe_mr_init_user(struct rxe_dev *rxe, u64 start, u64 leng
 	int ret;
 
 	hook_enter(rxe_mr_init_user);
-	if (phyr_umem_get_module())
+	if (rxe_memory_get_module())
 		ret = mr_init_user(rxe, start, length, access, mr);
 	else
 		ret = stock(rxe_mr_init_user)(rxe, start, length, access, mr);
@@ -121,62 +127,91 @@ static int replacement_rxe_mr_init_user(struct rxe_dev *rxe, u64 start, u64 leng
 	return ret;
 }
 
-/*
- * Soft RoCE makes ib_umems in rxe_mr_init_user() only, and its replacement makes none: if
- * one is made for it all the same, the hook is bypassed.  A few calls that began before
- * the function was hooked may come late.
+/* The end */
+
+/**
+ * phyr_rxe_expect - stock regions may end
+ * @nr: how many more than before
+ *
+ * For those that a device has when this module comes.
+ *
+ * Context: any.
  */
-static void check_get(const struct ib_device *device)
+void phyr_rxe_expect(unsigned long nr)
+{
+	atomic_long_add(nr, &stock_regions);
+}
+
+/*
+ * A region that rxe_mr_init_user() has made and not its replacement.  If there are more of
+ * them than there may be, and the replacement was never called, then it is bypassed.
+ */
+static void stock_region_ends(void)
 {
 	struct hook *hook = &hook_of(rxe_mr_init_user);
-	static atomic_t bypassed;
 
-	if (device->ops.driver_id != RDMA_DRIVER_RXE || !READ_ONCE(hook->addr))
-		return;
-	if (!hook_entered(hook) && atomic_inc_return(&bypassed) > MAX_BYPASS)
+	if (atomic_long_dec_return(&stock_regions) < 0 && READ_ONCE(hook->addr) &&
+	    !hook_entered(hook))
 		hook_bypassed(hook);
+}
+
+/* Of other files: a function that is called by its address is not inlined. */
+static void replacement_rxe_mr_cleanup(struct rxe_pool_elem *elem)
+{
+	struct rxe_mr *mr = container_of(elem, typeof(*mr), elem);
+	struct rxe_memory *mem = mr_memory(mr);
+
+	hook_enter(rxe_mr_cleanup);
+	if (mem)
+		mr->umem = NULL;	/* ib_core does not know how to release it */
+	else if (mr->ibmr.type == IB_MR_TYPE_USER && mr->umem && !mr->umem->is_odp)
+		stock_region_ends();
+	stock(rxe_mr_cleanup)(elem);
+	if (mem)
+		rxe_memory_free(mem);
+	hook_leave(rxe_mr_cleanup);
 }
 
 /* Data */
 
 /* Where the bytes [@iova, @iova + @len) are in the list; false if they are not. */
-static bool mr_offset(const struct rxe_mr *mr, const struct phyr_umem *pu, u64 iova,
+static bool mr_offset(const struct rxe_mr *mr, const struct rxe_memory *mem, u64 iova,
 		      size_t len, u64 *offset)
 {
 	u64 at = iova - mr->ibmr.iova;
 
 	if (iova < mr->ibmr.iova || len > mr->ibmr.length || at > mr->ibmr.length - len)
 		return false;
-	*offset = pu->base + at;
+	*offset = mem->base + at;
 	return true;
 }
 
 /* Between the two, memory without pages stays; -ENODEV if it has gone. */
-static int mr_enter(const struct phyr_umem *pu)
+static int mr_enter(const struct rxe_memory *mem)
 {
-	return pu->access ? phyr_access_enter(pu->access) : 0;
+	return mem->access ? phyr_access_enter(mem->access) : 0;
 }
 
-static void mr_leave(const struct phyr_umem *pu, int idx)
+static void mr_leave(const struct rxe_memory *mem, int idx)
 {
-	if (pu->access)
-		phyr_access_leave(pu->access, idx);
+	if (mem->access)
+		phyr_access_leave(mem->access, idx);
 }
 
 /* Where the CPU finds a byte of the list, and how many are contiguous from there. */
-static size_t mr_map(const struct phyr_umem *pu, u64 offset, struct iosys_map *map)
+static size_t mr_map(const struct rxe_memory *mem, u64 offset, struct iosys_map *map)
 {
-	if (pu->access)
-		return phyr_access_map(pu->access, offset, map);
-	*map = pu->mapped.map;
+	if (mem->access)
+		return phyr_access_map(mem->access, offset, map);
+	*map = mem->mapped.map;
 	iosys_map_incr(map, offset);
-	return pu->dmabuf->size - offset;
+	return mem->dmabuf->size - offset;
 }
 
-static void vmap_copy(const struct phyr_umem *pu, u64 offset, void *addr, unsigned int length,
+static void vmap_copy(const struct rxe_memory *mem, u64 offset, void *addr, unsigned int length,
 		      bool write)
 {
-	struct iosys_map map = pu->mapped.map;
+	struct iosys_map map = mem->mapped.map;
 
 	if (write)
 		iosys_map_memcpy_to(&map, offset, addr, length);
@@ -184,31 +219,31 @@ static void vmap_copy(const struct phyr_umem *pu, u64 offset, void *addr, unsign
 		iosys_map_memcpy_from(addr, &map, offset, length);
 }
 
-static int mr_copy(const struct rxe_mr *mr, const struct phyr_umem *pu, u64 iova, void *addr,
+static int mr_copy(const struct rxe_mr *mr, const struct rxe_memory *mem, u64 iova, void *addr,
 		   unsigned int length, bool write)
 {
 	u64 offset;
 
 	if (!length)
 		return 0;
-	if (!mr_offset(mr, pu, iova, length, &offset))
+	if (!mr_offset(mr, mem, iova, length, &offset))
 		return -EINVAL;
-	if (pu->access)
-		return write ? phyr_access_write(pu->access, offset, addr, length) :
-			       phyr_access_read(pu->access, offset, addr, length);
-	vmap_copy(pu, offset, addr, length, write);
+	if (mem->access)
+		return write ? phyr_access_write(mem->access, offset, addr, length) :
+			       phyr_access_read(mem->access, offset, addr, length);
+	vmap_copy(mem, offset, addr, length, write);
 	return 0;
 }
 
 static int replacement_rxe_mr_copy(struct rxe_mr *mr, u64 iova, void *addr,
 				   unsigned int length, enum rxe_mr_copy_dir dir)
 {
-	struct phyr_umem *pu = mr_phyrs(mr);
+	struct rxe_memory *mem = mr_memory(mr);
 	int ret;
 
 	hook_enter(rxe_mr_copy);
-	if (pu)
-		ret = mr_copy(mr, pu, iova, addr, length, dir == RXE_TO_MR_OBJ);
+	if (mem)
+		ret = mr_copy(mr, mem, iova, addr, length, dir == RXE_TO_MR_OBJ);
 	else
 		ret = stock(rxe_mr_copy)(mr, iova, addr, length, dir);
 	hook_leave(rxe_mr_copy);
@@ -266,13 +301,13 @@ static int copy_test(void)
 	return ret;
 }
 
-static int flush_some(const struct phyr_umem *pu, u64 offset, unsigned int length)
+static int flush_some(const struct rxe_memory *mem, u64 offset, unsigned int length)
 {
 	struct iosys_map map;
 	size_t n;
 
 	for (; length; length -= n, offset += n) {
-		n = min_t(size_t, mr_map(pu, offset, &map), length);
+		n = min_t(size_t, mr_map(mem, offset, &map), length);
 		if (!n || map.is_iomem)
 			return -EFAULT;
 		arch_wb_cache_pmem(map.vaddr, n);
@@ -280,7 +315,7 @@ static int flush_some(const struct phyr_umem *pu, u64 offset, unsigned int lengt
 	return 0;
 }
 
-static int mr_flush(const struct rxe_mr *mr, const struct phyr_umem *pu, u64 iova,
+static int mr_flush(const struct rxe_mr *mr, const struct rxe_memory *mem, u64 iova,
 		    unsigned int length)
 {
 	u64 offset;
@@ -288,24 +323,24 @@ static int mr_flush(const struct rxe_mr *mr, const struct phyr_umem *pu, u64 iov
 
 	if (!length)
 		return 0;
-	if (!mr_offset(mr, pu, iova, length, &offset))
+	if (!mr_offset(mr, mem, iova, length, &offset))
 		return -EINVAL;
-	idx = mr_enter(pu);
+	idx = mr_enter(mem);
 	if (idx < 0)
 		return idx;
-	ret = flush_some(pu, offset, length);
-	mr_leave(pu, idx);
+	ret = flush_some(mem, offset, length);
+	mr_leave(mem, idx);
 	return ret;
 }
 
 static int replacement_rxe_flush_pmem_iova(struct rxe_mr *mr, u64 iova, unsigned int length)
 {
-	struct phyr_umem *pu = mr_phyrs(mr);
+	struct rxe_memory *mem = mr_memory(mr);
 	int ret;
 
 	hook_enter(rxe_flush_pmem_iova);
-	if (pu)
-		ret = mr_flush(mr, pu, iova, length);
+	if (mem)
+		ret = mr_flush(mr, mem, iova, length);
 	else
 		ret = stock(rxe_flush_pmem_iova)(mr, iova, length);
 	hook_leave(rxe_flush_pmem_iova);
@@ -314,15 +349,15 @@ static int replacement_rxe_flush_pmem_iova(struct rxe_mr *mr, u64 iova, unsigned
 
 /* Atomic operations, on eight bytes that one phyr has. */
 
-static int word_enter(const struct rxe_mr *mr, const struct phyr_umem *pu)
+static int word_enter(const struct rxe_mr *mr, const struct rxe_memory *mem)
 {
-	return mr->state == RXE_MR_STATE_VALID ? mr_enter(pu) : -EINVAL;
+	return mr->state == RXE_MR_STATE_VALID ? mr_enter(mem) : -EINVAL;
 }
 
-static void word_leave(const struct phyr_umem *pu, int idx)
+static void word_leave(const struct rxe_memory *mem, int idx)
 {
 	if (idx >= 0)
-		mr_leave(pu, idx);
+		mr_leave(mem, idx);
 }
 
 static unsigned long map_address(const struct iosys_map *map)
@@ -330,15 +365,15 @@ static unsigned long map_address(const struct iosys_map *map)
 	return map->is_iomem ? (unsigned long)map->vaddr_iomem : (unsigned long)map->vaddr;
 }
 
-static int mr_word(const struct rxe_mr *mr, const struct phyr_umem *pu, u64 iova,
+static int mr_word(const struct rxe_mr *mr, const struct rxe_memory *mem, u64 iova,
 		   struct iosys_map *map)
 {
 	u64 offset;
 	size_t n;
 
-	if (!mr_offset(mr, pu, iova, sizeof(u64), &offset))
+	if (!mr_offset(mr, mem, iova, sizeof(u64), &offset))
 		return RESPST_ERR_RKEY_VIOLATION;
-	n = mr_map(pu, offset, map);
+	n = mr_map(mem, offset, map);
 	if (!n)
 		return RESPST_ERR_RKEY_VIOLATION;
 	if (!IS_ALIGNED(map_address(map), sizeof(u64)))
@@ -360,13 +395,13 @@ static void word_write(const struct iosys_map *map, u64 value)
 		smp_store_release((u64 *)map->vaddr, value); /* as said above */
 }
 
-static int mr_atomic_op(const struct rxe_mr *mr, const struct phyr_umem *pu, u64 iova,
+static int mr_atomic_op(const struct rxe_mr *mr, const struct rxe_memory *mem, u64 iova,
 			int opcode, u64 compare, u64 swap_add, u64 *orig_val)
 {
 	struct iosys_map map;
 	int ret;
 
-	ret = mr_word(mr, pu, iova, &map);
+	ret = mr_word(mr, mem, iova, &map);
 	if (ret != RESPST_NONE)
 		return ret;
 	spin_lock_bh(atomic_lock);
@@ -382,30 +417,30 @@ static int mr_atomic_op(const struct rxe_mr *mr, const struct phyr_umem *pu, u64
 static rxe_resp_t replacement_rxe_mr_do_atomic_op(struct rxe_mr *mr, u64 iova, int opcode,
 						  u64 compare, u64 swap_add, u64 *orig_val)
 {
-	struct phyr_umem *pu = mr_phyrs(mr);
+	struct rxe_memory *mem = mr_memory(mr);
 	rxe_resp_t ret;
 	int idx;
 
 	hook_enter(rxe_mr_do_atomic_op);
-	if (!pu) {
+	if (!mem) {
 		ret = stock(rxe_mr_do_atomic_op)(mr, iova, opcode, compare, swap_add, orig_val);
 	} else {
-		idx = word_enter(mr, pu);
+		idx = word_enter(mr, mem);
 		ret = rxe_resp(idx < 0 ? RESPST_ERR_RKEY_VIOLATION :
-			       mr_atomic_op(mr, pu, iova, opcode, compare, swap_add, orig_val));
-		word_leave(pu, idx);
+			       mr_atomic_op(mr, mem, iova, opcode, compare, swap_add, orig_val));
+		word_leave(mem, idx);
 	}
 	hook_leave(rxe_mr_do_atomic_op);
 	return ret;
 }
 
-static int mr_atomic_write(const struct rxe_mr *mr, const struct phyr_umem *pu, u64 iova,
+static int mr_atomic_write(const struct rxe_mr *mr, const struct rxe_memory *mem, u64 iova,
 			   u64 value)
 {
 	struct iosys_map map;
 	int ret;
 
-	ret = mr_word(mr, pu, iova, &map);
+	ret = mr_word(mr, mem, iova, &map);
 	if (ret == RESPST_NONE)
 		word_write(&map, value);
 	return ret;
@@ -413,18 +448,18 @@ static int mr_atomic_write(const struct rxe_mr *mr, const struct phyr_umem *pu, 
 
 static rxe_resp_t replacement_rxe_mr_do_atomic_write(struct rxe_mr *mr, u64 iova, u64 value)
 {
-	struct phyr_umem *pu = mr_phyrs(mr);
+	struct rxe_memory *mem = mr_memory(mr);
 	rxe_resp_t ret;
 	int idx;
 
 	hook_enter(rxe_mr_do_atomic_write);
-	if (!pu) {
+	if (!mem) {
 		ret = stock(rxe_mr_do_atomic_write)(mr, iova, value);
 	} else {
-		idx = word_enter(mr, pu);
+		idx = word_enter(mr, mem);
 		ret = rxe_resp(idx < 0 ? RESPST_ERR_RKEY_VIOLATION :
-			       mr_atomic_write(mr, pu, iova, value));
-		word_leave(pu, idx);
+			       mr_atomic_write(mr, mem, iova, value));
+		word_leave(mem, idx);
 	}
 	hook_leave(rxe_mr_do_atomic_write);
 	return ret;
@@ -438,6 +473,7 @@ static struct hook *const hooks[] = {
 	&hook_of(rxe_mr_do_atomic_write),
 	&hook_of(rxe_flush_pmem_iova),
 	&hook_of(rxe_mr_copy),
+	&hook_of(rxe_mr_cleanup),
 	&hook_of(rxe_mr_init_user),
 };
 
@@ -445,7 +481,7 @@ static struct hook *const hooks[] = {
  * phyr_rxe_hook - let soft RoCE work by phyrs
  *
  * Context: process, may sleep.
- * Return: 0; -ENOENT if this is not the rdma_rxe that phyr_rdma was built for;
+ * Return: 0; -ENOENT if this is not the rdma_rxe that phyr_rxe was built for;
  * or an error as hook_on().
  */
 int phyr_rxe_hook(void)
@@ -453,7 +489,7 @@ int phyr_rxe_hook(void)
 	atomic_lock = (spinlock_t *)hook_lookup("rdma_rxe", "atomic_ops_lock");
 	if (!atomic_lock)
 		return -ENOENT;
-	phyr_umem_set_check(check_get);
+	atomic_long_set(&stock_regions, MAX_LATE);
 	return hook_on(hooks, ARRAY_SIZE(hooks));
 }
 
@@ -464,6 +500,5 @@ int phyr_rxe_hook(void)
  */
 void phyr_rxe_unhook(void)
 {
-	phyr_umem_set_check(NULL);
 	hook_off(hooks, ARRAY_SIZE(hooks));
 }
