@@ -1076,8 +1076,8 @@ void phyr_list_truncate(struct phyr_list *list, u64 len)
  * @list: the list
  * @gfp: how to allocate the smaller copy of the last leaf
  *
- * For a list that will live for a while.  It may still be appended to.  That
- * there is no memory for the smaller copy is not an error.
+ * For a list that will live for a while.  It may still be appended to.  Nothing
+ * changes if there is no memory for the smaller copy.
  *
  * Context: sleeps if @gfp allows it.
  */

@@ -360,8 +360,8 @@ static __always_inline int access_copy(struct phyr_access *access, u64 offset, v
  * accessors for it.
  *
  * Context: any.
- * Return: 0; -EINVAL if the list ends before, and what there is was copied; -ENODEV if it
- * was revoked.
+ * Return: 0; -EINVAL if the range passes the end of the list, and what is before that was
+ * copied; -ENODEV if it was revoked.
  */
 int phyr_access_read(struct phyr_access *access, u64 offset, void *buf, size_t len)
 {

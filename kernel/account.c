@@ -34,8 +34,7 @@ static bool fits(u64 used, unsigned long pages)
  * phyr_account_mm - count pages as pinned by the current process
  * @pages: how many
  *
- * For memory that stock code uncharges from mm->pinned_vm; everything else uses
- * phyr_account().
+ * For pins that other code subtracts from mm->pinned_vm when they end, as ib_core does.
  *
  * Context: process, with an mm of its own; does not sleep.
  * Return: 0; -ENOMEM over RLIMIT_MEMLOCK without CAP_IPC_LOCK.

@@ -33,10 +33,11 @@ static inline int folio_add_pins(struct folio *folio, unsigned int pins)
 #define PHYR_IMPORT_DMA_BUF()	MODULE_IMPORT_NS("DMA_BUF")
 #endif
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
+/* 6.16 and 6.17 have the calls, but no way to say that what they link is MMIO. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0)
 #define PHYR_HAS_IOVA	0
-#define PHYR_P2P_IS_MMIO	0
 
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
 struct dma_iova_state {
 	dma_addr_t addr;
 	u64 __size;
@@ -77,6 +78,13 @@ static inline void dma_iova_unlink(struct device *dev, struct dma_iova_state *st
 static inline void dma_iova_free(struct device *dev, struct dma_iova_state *state)
 {
 }
+#endif
+#else
+#define PHYR_HAS_IOVA	1
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
+#define PHYR_P2P_IS_MMIO	0
 
 /* udmabuf's vmap() has the first page of a large folio in place of each page of it. */
 static inline bool dma_buf_vmap_is_right(const struct dma_buf *dmabuf, const struct iosys_map *map)
@@ -91,7 +99,6 @@ static inline bool dma_buf_vmap_is_right(const struct dma_buf *dmabuf, const str
 	return true;
 }
 #else
-#define PHYR_HAS_IOVA	1
 #define PHYR_P2P_IS_MMIO	1	/* pages of PCI memory are mapped as such */
 
 static inline bool dma_buf_vmap_is_right(const struct dma_buf *dmabuf, const struct iosys_map *map)

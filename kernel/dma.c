@@ -473,27 +473,38 @@ static void dma_end(struct phyr_dma *dma)
 }
 
 /* The IOMMU may defer its flush; here it must not. */
-static void dma_revoke(struct phyr_user *user)
+static void dma_unmap_now(struct phyr_dma *dma)
 {
-	struct phyr_dma *dma = container_of(user, struct phyr_dma, user);
 	struct iommu_domain *domain = iommu_get_domain_for_dev(dma->dev);
 
-	if (dma->owner)
-		dma->owner->revoke(dma->owner);
 	dma_unmap_hw(dma);
 	if (domain && domain->type & __IOMMU_DOMAIN_PAGING)
 		iommu_flush_iotlb_all(domain);
 }
 
+static void dma_revoke(struct phyr_user *user)
+{
+	struct phyr_dma *dma = container_of(user, struct phyr_dma, user);
+
+	if (dma->owner)
+		dma->owner->revoke(dma->owner);
+	dma_unmap_now(dma);
+}
+
 /* A mapping of memory that may be revoked is registered for that. */
 static int dma_register(struct phyr_dma *dma)
 {
+	int ret;
+
 	if (!dma->list->watch)
 		return 0;
 	if (!dma->owner && dma->way != DMA_IOVA)
 		return -EOPNOTSUPP;
 	dma->user.revoke = dma_revoke;
-	return phyr_list_register_user(dma->list, &dma->user);
+	ret = phyr_list_register_user(dma->list, &dma->user);
+	if (ret)
+		dma_unmap_now(dma);
+	return ret;
 }
 
 /* In its objects nothing is mapped. */
@@ -533,14 +544,17 @@ static void array_put(struct phyr_list *list)
  * phyr_dma_alloc - allocate a mapping, in which nothing is mapped yet
  * @dev: the device
  * @owner: its revoke() makes the device stop using the addresses, and the caller stop
- *	syncing them; it obeys the rules of phyr_list_register_user(), with
- *	phyr_dma_unmap() for phyr_list_unregister_user().  NULL if there is nothing to do:
- *	that is enough for memory with pages, and where the IOMMU alone can stop the
- *	device: on Linux 6.16 and later, with an IOMMU that translates
+ *	syncing them; it obeys the rules of phyr_list_register_user(), where
+ *	phyr_dma_unmap() takes the place of phyr_list_unregister_user().  NULL if there is
+ *	nothing to do: that is enough for memory with pages, and where the IOMMU alone can
+ *	stop the device: on Linux 6.18 and later, with an IOMMU that translates, for a
+ *	slice that becomes one range
  * @gfp: how to allocate it
  *
  * A driver that maps for each of its requests allocates as many as it has requests, and
- * maps into them with phyr_dma_map() again and again.
+ * maps into them with phyr_dma_map() again and again.  They may have one owner: its
+ * revoke() is called once for each mapping that is revoked, by several threads at a time
+ * if they are of several lists, and possibly before phyr_dma_map() has returned.
  *
  * Context: sleeps if @gfp allows it.
  * Return: the mapping, for phyr_dma_free(); or NULL.
@@ -561,7 +575,7 @@ EXPORT_SYMBOL_GPL(phyr_dma_alloc);
  * phyr_dma_free - free a mapping in which nothing is mapped
  * @dma: what phyr_dma_alloc() returned; or NULL
  *
- * One in which something is mapped is not freed, with a warning.
+ * Warns and does nothing if something is still mapped.
  *
  * Context: any in which kfree() may be called.
  */
@@ -613,6 +627,8 @@ int phyr_dma_map(struct phyr_dma *dma, const struct phyr_list *list, u64 offset,
 		return -EINVAL;
 	if (dir != DMA_TO_DEVICE && phyr_list_read_only(list))
 		return -EACCES;
+	if (phyr_list_revoked(list))
+		return -ENODEV;
 	dma->list = list;
 	dma->offset = offset;
 	dma->len = len;

@@ -81,7 +81,7 @@ unpin:
  * phyr_dmabuf_map - hold a foreign dma-buf in place, and map it for the kernel
  * @dm: filled in; the mapping is @dm->map, which may be of I/O memory
  * @dmabuf: the dma-buf; the caller keeps a reference to it until it is unmapped
- * @dev: the device that it is attached to; it need not do DMA
+ * @dev: the device that it is attached to, until it is unmapped; it need not do DMA
  *
  * If its exporter could move it, it is pinned, and all of it counts against
  * RLIMIT_MEMLOCK of the current process.
@@ -232,7 +232,8 @@ static int import_list(struct phyr_list *list, const struct phyr_list *from, u64
 
 /**
  * phyr_source_get - get the phyrs of a part of a dma-buf
- * @source: the dma-buf, and where the part begins; the rest is filled in
+ * @source: the dma-buf, where the part begins, and the device that it is attached to;
+ *	the rest is filled in
  * @list: an empty list, which gets them
  * @from: the phyrs of the dma-buf if it is a region that pins memory, else NULL
  * @len: length of the part, not 0, no further than the dma-buf goes

@@ -71,6 +71,9 @@ static bool in_window(struct pci_dev *pdev, phys_addr_t first, phys_addr_t last)
  * Not every driver removes its mappings with its device: sysfs, procfs, uio and /dev/mem
  * leave them.
  *
+ * Memory that the firmware has put into a host bridge's window without a BAR looks like
+ * that, too.
+ *
  * Context: process.
  * Return: true if a host bridge passes it on, but no device on the bus has it in a BAR.
  */

@@ -771,7 +771,7 @@ static int pin_list(struct phyr_list *list, struct mm_struct *mm, bool remote,
  * Fills the array as far as it goes.  The phyrs' lengths add up to @len, or to
  * less if the array was full or something was in the way; the caller goes on
  * from there.  The call stops as soon as the last entry is in use, and does
- * not try to make that one longer.  Memory that is not there yet is faulted
+ * not extend that one.  Memory that is not there yet is faulted
  * in.  A mapping without struct pages is resolved with PHYR_FOLL_PFNMAP, but not
  * held by anything, so not with FOLL_LONGTERM: that takes a list.
  *
@@ -783,8 +783,7 @@ static int pin_list(struct phyr_list *list, struct mm_struct *mm, bool remote,
  * space; -EFAULT for a hole or a mapping that forbids the access; for a mapping without
  * pages -EPERM without PHYR_FOLL_PFNMAP, -EOPNOTSUPP with FOLL_LONGTERM, or if it is of a
  * graphics driver or a dma-buf, -ENODEV if its PCI device has been removed; -ENOMEM;
- * -EINTR if the process is being killed, or with a signal pending at the first pin of memory
- * without pages in an mm; and what else GUP fails with.
+ * -EINTR if the process is being killed; and what else GUP fails with.
  */
 long pin_user_phyrs(unsigned long start, size_t len, unsigned int gup_flags,
 		    struct phyr *phyrs, unsigned int nr)
@@ -834,7 +833,8 @@ EXPORT_SYMBOL_GPL(pin_user_phyrs_remote);
  * time, and waits for invalidations as unpin_user_phyr_list() does.  So no lock may be
  * held that an invalidation may wait for, such as one that @list's revoke() takes.
  * Return: 0, or an error as pin_user_phyrs(); -ENODEV for a list that has been
- * revoked.
+ * revoked; -EINTR with a signal pending, too, at the first pin of memory without pages in
+ * an mm.
  */
 int pin_user_phyr_list(struct phyr_list *list, unsigned long start, size_t len,
 		       unsigned int gup_flags)

@@ -208,7 +208,10 @@ static vm_fault_t region_insert(const struct phyr_region *region, struct vm_faul
 
 	if (!phyr_list_find(&region->list, offset, &phyr, &kind))
 		return VM_FAULT_SIGBUS;
-	/* a driver may have given the memory pages since it was pinned */
+	/*
+	 * A driver may have given the memory pages since it was pinned.  One that does so
+	 * just now, of a BAR that is mapped by others, is not excluded.
+	 */
 	if (kind == PHYR_PFNMAP && pfn_valid(PHYS_PFN(phyr.addr)))
 		return VM_FAULT_SIGBUS;
 	if (kind == PHYR_PFNMAP)

@@ -448,7 +448,8 @@ EXPORT_SYMBOL_GPL(phyr_list_revoked);
  * @list: the list
  *
  * Until phyr_list_leave() the memory is not revoked.  A revocation waits for
- * that, so it should come soon, and must not depend on the program's locks.
+ * phyr_list_leave(): keep the section short, and wait in it for nothing that a program may
+ * hold up.
  *
  * Context: any.
  * Return: what phyr_list_leave() needs, not negative; -ENODEV if the list was
@@ -491,14 +492,20 @@ EXPORT_SYMBOL_GPL(phyr_list_leave);
  * @list: the list
  * @user: who is notified; @user->revoke() is called at most once
  *
- * When revoke() returns, nothing may use the memory any more.  It may sleep, but its caller
- * is waited for: by munmap(), exit() and mprotect(), with that program's mmap_lock and,
- * where they split the mapping of a file, the i_mmap_rwsem of that file (one for all
- * "resourceN" of sysfs and for /dev/mem); and by the removal of a device, with
- * pci_lock_rescan_remove().  So revoke() must not take mmap_lock, i_mmap_rwsem of a file
- * that can be pinned, the lock of rescanning and removing, or any lock that is held while
- * one of them is taken, or around pinning to this list.  Nor may it take a lock that is
- * held around phyr_list_unregister_user() of the same user, which waits for it.
+ * When revoke() returns, nothing may use the memory any more.  It may sleep, but it is
+ * waited for:
+ *
+ * - by munmap(), exit(), mprotect(), and a write to a private mapping, with that program's
+ *   mmap_lock and, where they split the mapping of a file, the i_mmap_rwsem of that file
+ *   (one for all "resourceN" of sysfs and for /dev/mem);
+ * - by a driver that zaps its mappings (unmap_mapping_range()), with the i_mmap_rwsem of
+ *   that file, and whatever that driver holds: VFIO its memory_lock;
+ * - by the removal of a device, with pci_lock_rescan_remove().
+ *
+ * So revoke() must not take any of these, a lock that is held while one of them is taken,
+ * or one that is held around pinning to this list, or around phyr_list_unregister_user()
+ * of the same user, which waits for it.  It must not unregister the user, unmap the
+ * mapping or unpin the list itself: that is done afterwards, by somebody else.
  *
  * Context: process, may sleep.
  * Return: 0, or -ENODEV if the list was revoked.

@@ -273,6 +273,7 @@ static u64 sgtable_cpu(const struct phyr_dma *dma, const struct phyr_seg_limits 
 				phyr_dma_iter_next(&di, &range);
 			len = min(phyr.len, range.dma_length);
 			range.dma_length -= len;
+			sg_pause(nr);
 			if (!s)
 				continue;
 			sg_set_page(s, it.kind == PHYR_PFNMAP ? NULL :
@@ -280,7 +281,6 @@ static u64 sgtable_cpu(const struct phyr_dma *dma, const struct phyr_seg_limits 
 				    offset_in_page(phyr.addr));
 			s = sg_next(s);
 		}
-		cond_resched();
 	}
 	return nr;
 }

@@ -136,8 +136,8 @@ static int umem_map_pages(struct phyr_umem *pu, unsigned long attrs)
 
 	ret = phyr_list_to_sgtable(&pu->list, &table->sgt, table_max(umem->ibdev),
 				   GFP_KERNEL_ACCOUNT);
-	if (ret)
-		return ret;
+	if (ret)	/* ib_core's word for more entries than fit */
+		return ret == -EOVERFLOW ? -EINVAL : ret;
 	table->total_nents = table->sgt.orig_nents;
 	ret = ib_dma_map_sgtable_attrs(umem->ibdev, &table->sgt, DMA_BIDIRECTIONAL, attrs);
 	if (ret) {

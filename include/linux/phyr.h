@@ -64,7 +64,7 @@ enum phyr_kind phyr_kind_of(phys_addr_t addr);
 
 /**
  * struct phyr_user - a user of a list, which stops when that is revoked
- * @revoke: called at most once; see phyr_list_register_user()
+ * @revoke: called at most once each time it is registered; see phyr_list_register_user()
  *
  * To be embedded.
  */

@@ -8,7 +8,7 @@
  *	segment		what a device takes at once
  *	run		page-table entries that map alike, one after another
  *	interval	the part of a mapping that is watched for revocation
- *	leaf		of the B+tree that holds a list (a page table has entries)
+ *	leaf		of the B+tree that holds a list; of a page table, an entry that maps memory
  *	region		a /dev/phyr object (RDMA has memory regions, MR)
  *	cursor		a position in a list, which fills arrays
  *
@@ -265,7 +265,7 @@ static inline unsigned int phyr_list_kinds(const struct phyr_list *list)
 }
 
 /**
- * phyr_list_set_read_only - say that nothing may write to what a list describes
+ * phyr_list_set_read_only - mark a list as one whose memory must not be written
  * @list: the list
  *
  * It stays so until the list is empty again.
@@ -276,7 +276,7 @@ static inline void phyr_list_set_read_only(struct phyr_list *list)
 }
 
 /**
- * phyr_list_read_only - may nothing write to what a list describes
+ * phyr_list_read_only - is a list marked as read-only
  * @list: the list
  *
  * Return: true if any of it was pinned without FOLL_WRITE.

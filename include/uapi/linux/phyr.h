@@ -33,7 +33,7 @@ enum {
  * @size: sizeof(struct phyr_info)
  * @version: out: version of the module, major << 16 | minor
  * @page_size: out: the kernel's page size in bytes
- * @iova: out: 1 if one DMA address range can hold a whole list (Linux 6.16)
+ * @iova: out: 1 if one DMA address range can hold a whole list (Linux 6.18)
  * @regions: out: regions that exist, in the whole system
  * @pinned_pages: out: pages that they pin, counted as RLIMIT_MEMLOCK does
  * @flags: out: PHYR_INFO_*
