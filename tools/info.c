@@ -51,7 +51,7 @@ static void print_table(const struct phyr_info *info)
 {
 	printf("module version   %u.%u\n", info->version >> 16, info->version & 0xffff);
 	printf("page size        %s\n", text_bytes(info->page_size).s);
-	printf("one IOVA a list  %s\n", info->iova ? "yes" : "no (needs Linux 6.16)");
+	printf("one IOVA a list  %s\n", info->iova ? "yes" : "no (needs Linux 6.18)");
 	print_totals(info);
 	printf("RLIMIT_MEMLOCK   %s\n", text_memlock().s);
 	if (is_restricted(info))
