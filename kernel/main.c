@@ -23,8 +23,6 @@ EXPORT_SYMBOL_GPL(phyr_cursor_begin);
 EXPORT_SYMBOL_GPL(phyr_cursor_fill);
 EXPORT_SYMBOL_GPL(phyr_seg_limits_valid);
 EXPORT_SYMBOL_GPL(phyr_seg_cut);
-EXPORT_SYMBOL_GPL(phyr_seg_iter_init);
-EXPORT_SYMBOL_GPL(phyr_seg_next);
 
 static int __init phyr_init(void)
 {

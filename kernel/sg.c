@@ -64,17 +64,17 @@ void phyr_dma_clear(struct phyr_dma *dma)
  * @dma: the mapping
  * @offset: first byte of the slice, counted from the start of the mapping
  * @len: its length; the walk ends with the mapping if that comes first
- * @lim: what the device can take in one segment; its alignment must be 1
+ * @lim: what the device can take in one segment
  *
  * Context: any.
- * Return: 0; -EINVAL for limits that no segment can obey (a &phyr_seg_limits.max_len of 0)
- * or an alignment: the slice is empty then.
+ * Return: 0; -EINVAL for limits that no segment can obey, see phyr_seg_limits_valid(): the
+ * slice is empty then.
  */
 int phyr_dma_iter_init(struct phyr_dma_iter *it, const struct phyr_dma *dma,
 		      u64 offset, u64 len, const struct phyr_seg_limits *lim)
 {
 	it->left = 0;
-	if (lim->align != 1 || !phyr_seg_limits_valid(lim))
+	if (!phyr_seg_limits_valid(lim))
 		return -EINVAL;
 	offset = min(offset, dma->len);
 	it->left = min(len, dma->len - offset);
@@ -248,7 +248,6 @@ static struct phyr_seg_limits dev_limits(struct device *dev)
 	return (struct phyr_seg_limits) {
 		.max_len = max < PAGE_SIZE ? max : round_down(max, PAGE_SIZE),
 		.boundary_mask = dma_get_seg_boundary(dev),
-		.align = 1,
 	};
 }
 

@@ -26,7 +26,6 @@
 static const struct phyr_seg_limits edu_limits = {
 	.max_len = EDU_BUF_SIZE,
 	.boundary_mask = ~0ULL,
-	.align = 1,
 };
 
 /* Waits for a transfer, and prevents others. */

@@ -312,34 +312,16 @@ static inline bool phyr_list_read_only(const struct phyr_list *list)
 
 /**
  * struct phyr_seg_limits - what a device can take in one segment
- * @max_len: longest segment in bytes; at least @align
+ * @max_len: longest segment in bytes; not 0
  * @boundary_mask: a segment must not cross a multiple of this plus one;
  *	~0 for no boundary (as dma_get_seg_boundary())
- * @align: every segment starts at a multiple of this, and every one but the
- *	last is a multiple of it long; a power of two, 1 for no alignment
  */
 struct phyr_seg_limits {
 	u64 max_len;
 	u64 boundary_mask;
-	u32 align;
-};
-
-/**
- * struct phyr_seg_iter - cuts a slice of a list into segments
- *
- * The fields are private.
- */
-struct phyr_seg_iter {
-	/* private: */
-	struct phyr_iter it;
-	struct phyr rest;
-	struct phyr_seg_limits lim;
 };
 
 bool phyr_seg_limits_valid(const struct phyr_seg_limits *lim);
 u64 phyr_seg_cut(u64 addr, u64 len, const struct phyr_seg_limits *lim);
-int phyr_seg_iter_init(struct phyr_seg_iter *si, const struct phyr_list *list,
-		       u64 offset, u64 len, const struct phyr_seg_limits *lim);
-int phyr_seg_next(struct phyr_seg_iter *si, struct phyr *seg);
 
 #endif /* _LINUX_PHYR_LIST_H */

@@ -290,39 +290,30 @@ static void op_slice(struct fuzz *f, unsigned int n)
 						 1 + n * MODEL_FILL_MAX / 16));
 }
 
-/* A list of terabytes is not to be cut into single bytes. */
-static u64 longest_slice(const struct phyr_seg_limits *lim)
+/* A segment is as long as it may be, and no longer. */
+static void op_cut(struct fuzz *f, unsigned int n)
 {
-	u64 step = lim->max_len;
-
-	if (lim->boundary_mask < step)
-		step = lim->boundary_mask + 1;
-	return step < ~0ULL >> 10 ? (step + 1) << 9 : ~0ULL;
-}
-
-static void op_segs(struct fuzz *f, unsigned int n)
-{
-	u64 offset = pick_offset(f), len = pick_slice_len(f, offset, n);
-	u64 bits = take(&f->in, 1);
+	u64 addr = take(&f->in, 8), len = pick_len(&f->in), bits = take(&f->in, 1), cut, mask;
 	struct phyr_seg_limits lim;
 
-	lim.align = 1u << take(&f->in, 1) % 14;
 	lim.boundary_mask = bits & 64 ? (1ULL << bits % 64) - 1 : ~0ULL;
 	lim.max_len = n & 2 ? pick_len(&f->in) : ~0ULL;
-	if (n >> 2 == 1)
-		lim.align = (u32)take(&f->in, 4);
 	if (n >> 2 == 2)
 		lim.boundary_mask = take(&f->in, 8);
-	if (len > longest_slice(&lim))
-		len = longest_slice(&lim);
-	if (may_walk(f))
-		check(model_segs_match(&f->model, &f->list, offset, len, &lim));
+	mask = lim.boundary_mask;
+	check(phyr_seg_limits_valid(&lim) == (lim.max_len && (mask & (mask + 1)) == 0));
+	if (!len || !phyr_seg_limits_valid(&lim))
+		return;
+	cut = phyr_seg_cut(addr, len, &lim);
+	check(cut && cut <= len && cut <= lim.max_len);
+	check((addr & ~mask) == ((addr + (cut - 1)) & ~mask));
+	check(cut == len || cut == lim.max_len || !((addr + cut) & mask));
 }
 
 static void (*const ops[16])(struct fuzz *f, unsigned int n) = {
 	op_append, op_append, op_append, op_append, op_append_bulk, op_seal,
 	op_append_many, op_truncate, op_truncate, op_trim, op_find, op_find,
-	op_slice, op_slice, op_segs, op_segs,
+	op_slice, op_slice, op_cut, op_cut,
 };
 
 static void step(struct fuzz *f)

@@ -41,7 +41,5 @@ bool model_fill_matches(const struct model *m, const struct phyr_list *list,
 
 bool model_find_matches(const struct model *m, const struct phyr_list *list,
 			u64 offset);
-bool model_segs_match(const struct model *m, const struct phyr_list *list,
-		      u64 offset, u64 len, const struct phyr_seg_limits *lim);
 
 #endif

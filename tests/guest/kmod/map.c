@@ -26,7 +26,6 @@ struct mapping {
 static const struct phyr_seg_limits no_limits = {
 	.max_len = ~0ULL,
 	.boundary_mask = ~0ULL,
-	.align = 1,
 };
 
 /* Does the device find byte @phys at @addr?  A bounce buffer is taken on trust. */
@@ -78,19 +77,14 @@ static int check_slice(const struct mapping *m)
 	struct phyr_seg_limits lim = {
 		.max_len = dma_get_max_seg_size(m->dev),
 		.boundary_mask = dma_get_seg_boundary(m->dev),
-		.align = 1,
 	};
-	const struct phyr_seg_limits none = { .boundary_mask = ~0ULL, .align = 1 };
-	const struct phyr_seg_limits aligned = { .max_len = ~0ULL, .boundary_mask = ~0ULL,
-						 .align = 2 };
+	const struct phyr_seg_limits none = { .boundary_mask = ~0ULL };
 	u64 start = m->len / 4, len = m->len / 2, done = 0;
 	struct phyr_dma_iter di;
 	struct sg_phyr seg;
 	struct phyr phyr;
 
 	if (phyr_dma_iter_init(&di, m->dma, start, len, &none) != -EINVAL ||
-	    phyr_dma_iter_next(&di, &seg) ||
-	    phyr_dma_iter_init(&di, m->dma, start, len, &aligned) != -EINVAL ||
 	    phyr_dma_iter_next(&di, &seg))
 		return __LINE__;
 	if (phyr_dma_iter_init(&di, m->dma, start, len, &lim))
