@@ -41,9 +41,12 @@ extern "C" {
 #define PHYR_VERSION_MAJOR	0
 #define PHYR_VERSION_MINOR	1
 
-/* For phyr_begin_access(), phyr_end_access() and phyr_map() */
+/* For phyr_begin_access(), phyr_end_access(), phyr_map() and phyr_mmap() */
 #define PHYR_ACCESS_READ	(1u << 0)
 #define PHYR_ACCESS_WRITE	(1u << 1)
+
+/* For phyr_mmap() besides */
+#define PHYR_MMAP_POPULATE	(1u << 2)
 
 unsigned int phyr_version(void);
 const char *phyr_hint(int error);
@@ -61,6 +64,8 @@ ssize_t phyr_ranges(int dev, int region, uint64_t offset,
 		    struct phyr_range *ranges, unsigned int nr);
 
 int phyr_map(int region, unsigned int access, void **addr, size_t *len);
+int phyr_mmap(int dev, int region, uint64_t offset, size_t len, unsigned int flags,
+	      void **addr);
 int phyr_begin_access(int region, unsigned int access);
 int phyr_end_access(int region, unsigned int access);
 

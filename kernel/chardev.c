@@ -197,6 +197,7 @@ static long ioc_query(union phyr_arg *arg, void __user *uarg, u32 usize)
 		.metadata_bytes = sizeof(*list) + phyr_list_bytes(list),
 	};
 	ret = query_list(query, list);
+	query->large_entry = phyr_region_congruent(region, &query->congruent);
 	phyr_region_put(region);
 	if (!may_see_layout())
 		query_restrict(query);

@@ -110,14 +110,20 @@ static inline bool dma_buf_vmap_is_right(const struct dma_buf *dmabuf, const str
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
 #include <linux/pfn_t.h>
 
-/* It takes a pfn_t there. */
+/* They take a pfn_t there. */
 static inline vm_fault_t phyr_insert_mixed(struct vm_area_struct *vma, unsigned long addr,
 					   unsigned long pfn)
 {
 	return vmf_insert_mixed(vma, addr, __pfn_to_pfn_t(pfn, 0));
 }
 
+static inline vm_fault_t phyr_insert_pfn_pmd(struct vm_fault *vmf, unsigned long pfn, bool write)
+{
+	return vmf_insert_pfn_pmd(vmf, __pfn_to_pfn_t(pfn, 0), write);
+}
+
 #define vmf_insert_mixed	phyr_insert_mixed
+#define vmf_insert_pfn_pmd	phyr_insert_pfn_pmd
 #endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0)

@@ -123,6 +123,9 @@ int phyr_source_get(struct phyr_source *source, struct phyr_list *list,
 		    const struct phyr_list *from, u64 len);
 void phyr_source_put(struct phyr_source *source, struct phyr_list *list);
 
+/* region_mmap.c */
+u64 phyr_region_congruent(const struct phyr_region *region, u64 *congruent);
+
 /* region.c */
 struct dma_buf *phyr_region_pin(unsigned long addr, size_t len, bool write,
 				u64 *pin_ns);

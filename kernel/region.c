@@ -30,6 +30,7 @@ static struct phyr_region *region_new(bool write)
 	if (!region)
 		return NULL;
 	mutex_init(&region->lock);
+	mutex_init(&region->fault_lock);
 	INIT_LIST_HEAD(&region->maps);
 	INIT_LIST_HEAD(&region->user.entry);
 	init_waitqueue_head(&region->unmapped);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A region as a dma-buf: what importers, programs' mappings and the kernel do with it,
- * its revocation, and its end.
+ * A region as a dma-buf: what importers and the kernel do with it, its revocation, and
+ * its end.
  *
  * The dma-buf may be anything that this kernel can pin, at any byte offset.  It does not
  * move: importers get their addresses once.  Memory without a struct page may be
@@ -42,16 +42,6 @@ struct region_map {
 LIST_HEAD(phyr_regions);
 DEFINE_MUTEX(phyr_regions_lock);	/* protects the list, and these: */
 static u64 nr_regions, nr_pages;
-
-/*
- * Importers and mappings deal in pages, and the rest of a page belongs to others.  So a
- * region of whole pages only can be attached to or mapped; drivers that take it as a
- * list (phyr_region_list()) keep to the byte.
- */
-static bool region_whole_pages(const struct phyr_region *region)
-{
-	return !region->in_page && PAGE_ALIGNED(phyr_list_len(&region->list));
-}
 
 /* Importers */
 
@@ -185,110 +175,6 @@ static int region_end_cpu_access(struct dma_buf *dmabuf, enum dma_data_direction
 	return region_imported(region) ? dma_buf_end_cpu_access(region->source.dmabuf, dir) : 0;
 }
 
-/* Memory without a struct page is cached as the program that lends it does. */
-static pgprot_t region_prot(const struct phyr_region *region, u64 offset, pgprot_t prot)
-{
-	switch (phyr_watch_caching(&region->list, offset)) {
-	case PHYR_WB:
-		return prot;
-	case PHYR_WC:
-		return pgprot_writecombine(prot);
-	default:
-		return pgprot_noncached(prot);
-	}
-}
-
-static vm_fault_t region_insert(const struct phyr_region *region, struct vm_fault *vmf)
-{
-	u64 offset = (u64)vmf->pgoff << PAGE_SHIFT;
-	struct vm_area_struct *vma = vmf->vma;
-	pgprot_t prot = vma->vm_page_prot;
-	enum phyr_kind kind;
-	struct phyr phyr;
-
-	if (!phyr_list_find(&region->list, offset, &phyr, &kind))
-		return VM_FAULT_SIGBUS;
-	/*
-	 * A driver may have given the memory pages since it was pinned.  One that does so
-	 * just now, of a BAR that is mapped by others, is not excluded.
-	 */
-	if (kind == PHYR_PFNMAP && pfn_valid(PHYS_PFN(phyr.addr)))
-		return VM_FAULT_SIGBUS;
-	if (kind == PHYR_PFNMAP)
-		prot = region_prot(region, offset, prot);
-	else if (vma->vm_flags & VM_MIXEDMAP)
-		return vmf_insert_mixed(vma, vmf->address, PHYS_PFN(phyr.addr));
-	return vmf_insert_pfn_prot(vma, vmf->address, PHYS_PFN(phyr.addr), prot);
-}
-
-static vm_fault_t region_fault(struct vm_fault *vmf)
-{
-	struct phyr_region *region = vmf->vma->vm_private_data;
-	int idx = phyr_list_enter(&region->list);
-	vm_fault_t ret;
-
-	if (idx < 0)
-		return VM_FAULT_SIGBUS;
-	ret = region_insert(region, vmf);
-	phyr_list_leave(&region->list, idx);
-	return ret;
-}
-
-static void region_vm_open(struct vm_area_struct *vma)
-{
-	struct phyr_region *region = vma->vm_private_data;
-
-	atomic_inc(&region->nr_holders);
-}
-
-static void region_vm_close(struct vm_area_struct *vma)
-{
-	struct phyr_region *region = vma->vm_private_data;
-
-	atomic_dec(&region->nr_holders);
-}
-
-static const struct vm_operations_struct region_vm_ops = {
-	.open = region_vm_open,
-	.close = region_vm_close,
-	.fault = region_fault,
-};
-
-/*
- * VFIO's type1 driver reads page frames without a struct page, or with a reserved one as
- * devdax has, from VM_PFNMAP mappings, and programs an IOMMU with them: without a pin, and
- * without being notified of a revocation.  It does not of VM_MIXEDMAP mappings, and GUP
- * fails for VM_IO.  Entries are special all the same: the architecture marks them, and
- * nothing counts their pages.  Whether the pages of an import are reserved is not known.
- */
-static vm_flags_t region_vm_flags(const struct phyr_region *region)
-{
-	BUILD_BUG_ON(!IS_ENABLED(CONFIG_ARCH_HAS_PTE_SPECIAL));
-	if (region_imported(region) || phyr_list_kinds(&region->list) & ~BIT(PHYR_RAM))
-		return VM_IO | VM_MIXEDMAP | VM_DONTEXPAND | VM_DONTDUMP;
-	return VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP;
-}
-
-static int region_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
-{
-	struct phyr_region *region = dmabuf->priv;
-
-	if (!region_whole_pages(region) || !(vma->vm_flags & VM_SHARED))
-		return -EINVAL;
-	if (phyr_list_revoked(&region->list))
-		return -ENODEV;
-	if (!region->write) {
-		if (vma->vm_flags & VM_WRITE)
-			return -EACCES;
-		vm_flags_clear(vma, VM_MAYWRITE);
-	}
-	vm_flags_set(vma, region_vm_flags(region));
-	vma->vm_private_data = region;
-	vma->vm_ops = &region_vm_ops;
-	region_vm_open(vma);
-	return 0;
-}
-
 static struct page **region_page_array(struct phyr_region *region)
 {
 	struct page **pages = kvmalloc_array(region->pages, sizeof(*pages),
@@ -307,14 +193,32 @@ static struct page **region_page_array(struct phyr_region *region)
 	return pages;
 }
 
+/* Where the kernel has all of a region as it is, or NULL: the source's mapping, or its own. */
+static void *region_direct(const struct phyr_region *region)
+{
+	enum phyr_kind kind;
+	struct phyr phyr;
+
+	if (iosys_map_is_set(&region->source.mapped.map))
+		return region->source.mapped.map.vaddr + region->source.offset;
+	if (phyr_list_nr(&region->list) != 1 || !phyr_list_find(&region->list, 0, &phyr, &kind) ||
+	    kind != PHYR_RAM || IS_ENABLED(CONFIG_HIGHMEM))
+		return NULL;
+	return page_address(pfn_to_page(PHYS_PFN(phyr.addr))) + offset_in_page(phyr.addr);
+}
+
+/*
+ * A region of several phyrs is mapped by its pages: vmap() has no other way for memory
+ * with pages, so that takes 8 bytes for each of them meanwhile, and page tables.
+ */
 static int region_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 {
 	struct phyr_region *region = dmabuf->priv;
+	void *addr = region_direct(region);
 	struct page **pages;
-	void *addr;
 
-	if (iosys_map_is_set(&region->source.mapped.map)) {
-		iosys_map_set_vaddr(map, region->source.mapped.map.vaddr + region->source.offset);
+	if (addr) {
+		iosys_map_set_vaddr(map, addr);
 		return 0;
 	}
 	pages = region_page_array(region);
@@ -332,7 +236,7 @@ static void region_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
 {
 	struct phyr_region *region = dmabuf->priv;
 
-	if (!iosys_map_is_set(&region->source.mapped.map))
+	if (!region_direct(region))
 		vunmap(map->vaddr - region->in_page);
 }
 
@@ -425,7 +329,7 @@ static void region_release(struct dma_buf *dmabuf)
 	.release = region_release,			\
 	.begin_cpu_access = region_begin_cpu_access,	\
 	.end_cpu_access = region_end_cpu_access,	\
-	.mmap = region_mmap
+	.mmap = phyr_region_mmap
 
 static const struct dma_buf_ops region_ops = {
 	REGION_OPS,

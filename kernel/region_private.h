@@ -25,16 +25,30 @@ struct phyr_region {
 	struct list_head maps;
 	atomic_t nr_maps;		/* importers' mappings that are not over */
 	atomic_t nr_holders;		/* programs' mappings, drivers that have it by phyrs */
+	struct mutex fault_lock;	/* one fault in programs' mappings at a time */
 	wait_queue_head_t unmapped;	/* all of them */
 	struct list_head entry;		/* in regions */
 	pid_t pid;			/* who pinned it */
 	char comm[TASK_COMM_LEN];
 };
 
+/*
+ * Importers and mappings deal in pages, and the rest of a page belongs to others.  So a
+ * region of whole pages only can be attached to or mapped; drivers that take it as a
+ * list (phyr_region_list()) keep to the byte.
+ */
+static inline bool region_whole_pages(const struct phyr_region *region)
+{
+	return !region->in_page && PAGE_ALIGNED(phyr_list_len(&region->list));
+}
+
 static inline bool region_imported(const struct phyr_region *region)
 {
 	return region->source.dmabuf;
 }
+
+/* region_mmap.c */
+int phyr_region_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma);
 
 /* region_dmabuf.c */
 extern struct list_head phyr_regions;

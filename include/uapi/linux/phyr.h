@@ -114,6 +114,10 @@ struct phyr_import {
  * @metadata_bytes: out: kernel memory that holds the list of phyrs
  * @kind_bytes: out: bytes of each kind
  * @histogram: out: [n] counts the phyrs of 2^n to 2^(n+1)-1 bytes
+ * @large_entry: out: size of the page-table entries that a mapping of the region can have
+ *	for its large pages; 0 if it has none
+ * @congruent: out: what the address of the region's first byte has to be, modulo
+ *	@large_entry, for a mapping to have such entries
  *
  * Which pages are adjacent in physical memory is for CAP_SYS_ADMIN. For other callers
  * @phyrs, @largest, @metadata_bytes and @histogram are 0 and @flags has
@@ -131,6 +135,8 @@ struct phyr_query {
 	__u64 metadata_bytes;
 	__u64 kind_bytes[PHYR_KIND_MAX];
 	__u64 histogram[64];
+	__u64 large_entry;
+	__u64 congruent;
 };
 
 /**
