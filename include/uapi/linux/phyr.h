@@ -173,11 +173,106 @@ struct phyr_ranges {
 	__u32 reserved;
 };
 
+/**
+ * struct phyr_copy - PHYR_IOC_COPY: copy to, from or between regions
+ * @size: sizeof(struct phyr_copy)
+ * @flags: must be 0
+ * @dst_fd: the region to copy to; -1: the caller's memory
+ * @src_fd: the region to copy from; -1: the caller's memory; not both
+ * @dst: first byte in the region, or address
+ * @src: the same, of where to copy from
+ * @len: length in bytes, not 0
+ * @done: out: bytes that were copied, from the beginning on
+ *
+ * Bytes of a region that overlap are copied as by memmove().  If something stops it on its
+ * way (a revocation, a poisoned page, an address that is not mapped, a signal), @done is
+ * less than @len; the call fails if it is 0.  Bytes behind @done may have been written.
+ */
+struct phyr_copy {
+	__u32 size;
+	__u32 flags;
+	__s32 dst_fd;
+	__s32 src_fd;
+	__u64 dst;
+	__u64 src;
+	__u64 len;
+	__u64 done;
+};
+
+/**
+ * struct phyr_fill - PHYR_IOC_FILL: fill a part of a region with one byte
+ * @size: sizeof(struct phyr_fill)
+ * @flags: must be 0
+ * @fd: the region
+ * @byte: 0 to 255
+ * @offset: first byte in the region
+ * @len: length in bytes, not 0
+ * @done: out: bytes that were filled, as that of &struct phyr_copy
+ */
+struct phyr_fill {
+	__u32 size;
+	__u32 flags;
+	__s32 fd;
+	__u32 byte;
+	__u64 offset;
+	__u64 len;
+	__u64 done;
+};
+
+/**
+ * struct phyr_compare - PHYR_IOC_COMPARE: compare regions, or one with the caller's memory
+ * @size: sizeof(struct phyr_compare)
+ * @flags: must be 0
+ * @a_fd: a region
+ * @b_fd: another, or the same; -1: the caller's memory
+ * @a: first byte in the region
+ * @b: first byte in the other, or address
+ * @len: length in bytes, not 0
+ * @equal: out: bytes that are alike, from the beginning on; @len if all are
+ * @done: out: bytes that were compared: more than @equal where two differ, else, if less
+ *	than @len, something stopped it
+ */
+struct phyr_compare {
+	__u32 size;
+	__u32 flags;
+	__s32 a_fd;
+	__s32 b_fd;
+	__u64 a;
+	__u64 b;
+	__u64 len;
+	__u64 equal;
+	__u64 done;
+};
+
+/**
+ * struct phyr_crc - PHYR_IOC_CRC32C: the CRC-32C of a part of a region
+ * @size: sizeof(struct phyr_crc)
+ * @flags: must be 0
+ * @fd: the region
+ * @crc: in: what to begin with, 0 or that of the bytes before; out: the checksum of @done bytes
+ * @offset: first byte in the region
+ * @len: length in bytes, not 0
+ * @done: out: bytes that were summed, as that of &struct phyr_copy
+ */
+struct phyr_crc {
+	__u32 size;
+	__u32 flags;
+	__s32 fd;
+	__u32 crc;
+	__u64 offset;
+	__u64 len;
+	__u64 done;
+};
+
 #define PHYR_IOC_MAGIC	0xF1
 #define PHYR_IOC_INFO	_IOWR(PHYR_IOC_MAGIC, 0, struct phyr_info)
 #define PHYR_IOC_PIN	_IOWR(PHYR_IOC_MAGIC, 1, struct phyr_pin)
 #define PHYR_IOC_QUERY	_IOWR(PHYR_IOC_MAGIC, 2, struct phyr_query)
 #define PHYR_IOC_RANGES	_IOWR(PHYR_IOC_MAGIC, 3, struct phyr_ranges)
 #define PHYR_IOC_IMPORT	_IOWR(PHYR_IOC_MAGIC, 4, struct phyr_import)
+#define PHYR_IOC_COPY	_IOWR(PHYR_IOC_MAGIC, 5, struct phyr_copy)
+#define PHYR_IOC_FILL	_IOWR(PHYR_IOC_MAGIC, 6, struct phyr_fill)
+#define PHYR_IOC_COMPARE	_IOWR(PHYR_IOC_MAGIC, 7, struct phyr_compare)
+#define PHYR_IOC_CRC32C	_IOWR(PHYR_IOC_MAGIC, 8, struct phyr_crc)
 
 #endif /* _UAPI_LINUX_PHYR_H */
