@@ -14,11 +14,24 @@
 #include <linux/dma-buf.h>
 #include <linux/huge_mm.h>
 #include <linux/mm.h>
+#include <linux/page_table_check.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 
 #include "compat.h"
 #include "region_private.h"
+
+#ifdef CONFIG_PAGE_TABLE_CHECK
+static bool page_tables_checked(void)
+{
+	return !static_branch_likely(&page_table_check_disabled);
+}
+#else
+static bool page_tables_checked(void)
+{
+	return false;
+}
+#endif
 
 /* Where an address of a mapping is in the region. */
 static u64 vma_offset(const struct vm_area_struct *vma, unsigned long addr)
@@ -78,11 +91,24 @@ static vm_fault_t insert_pages(const struct phyr_region *region, struct vm_area_
 	return ret;
 }
 
+/*
+ * A kernel that checks its page tables takes a second writable entry of an anonymous page
+ * for an error.  It knows special PTEs, but not that a PMD entry may be special too.
+ */
+static bool may_be_large(struct folio *folio)
+{
+	return !page_tables_checked() || !folio_test_anon(folio);
+}
+
 /* Is there memory for a whole PMD entry at the beginning of a phyr? */
 static bool is_large(const struct phyr *phyr, enum phyr_kind kind)
 {
-	return kind == PHYR_RAM && phyr->len >= PMD_SIZE && IS_ALIGNED(phyr->addr, PMD_SIZE) &&
-	       folio_order(page_folio(pfn_to_page(PHYS_PFN(phyr->addr)))) >= PMD_ORDER;
+	struct folio *folio;
+
+	if (kind != PHYR_RAM || phyr->len < PMD_SIZE || !IS_ALIGNED(phyr->addr, PMD_SIZE))
+		return false;
+	folio = page_folio(pfn_to_page(PHYS_PFN(phyr->addr)));
+	return folio_order(folio) >= PMD_ORDER && may_be_large(folio);
 }
 
 /* Cuts a phyr to where memory for a PMD entry begins. */

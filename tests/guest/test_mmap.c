@@ -124,7 +124,7 @@ static void test_in_between(void **state)
 	int region;
 
 	(void)state;
-	assert_int_equal(mem_map(&mem, mem_find("hugetlb 2 MiB"), 16 * MIB), 0);
+	assert_int_equal(mem_map(&mem, mem_find("memfd 2 MiB"), 16 * MIB), 0);
 	number(mem.addr, mem.len);
 	region = pin(mem.addr + 5 * PAGE, mem.len - 9 * PAGE, PHYR_PIN_WRITE);
 	assert_int_equal(phyr_query(dev, region, &query), 0);
@@ -303,6 +303,8 @@ static void (*const cuts[])(struct part *p) = {
 	cut_mprotect, cut_munmap, cut_mremap, cut_fork, cut_no_thp, cut_random,
 };
 
+static const char *cut_kind;
+
 static void do_cut(void *arg)
 {
 	void (*const *cut)(struct part *p) = arg;
@@ -310,7 +312,7 @@ static void do_cut(void *arg)
 	struct part p;
 	void *map;
 
-	must(!mem_map(&mem, mem_find("hugetlb 2 MiB"), LEN));
+	must(!mem_map(&mem, mem_find(cut_kind), LEN));
 	must(!setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){ LEN, LEN }));
 	become_nobody();
 	number(mem.addr, LEN);
@@ -327,9 +329,14 @@ static void do_cut(void *arg)
 
 static void test_cuts(void **state)
 {
+	static const char *const cut_kinds[] = { "memfd 2 MiB", "hugetlb 2 MiB", "THP 2 MiB" };
+
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(cuts); i++)
-		child_run(do_cut, (void *)&cuts[i]);
+	for (size_t k = 0; k < ARRAY_SIZE(cut_kinds); k++) {
+		cut_kind = cut_kinds[k];
+		for (size_t i = 0; i < ARRAY_SIZE(cuts); i++)
+			child_run(do_cut, (void *)&cuts[i]);
+	}
 }
 
 /* Faults against all that takes entries away, in one process */
@@ -383,7 +390,7 @@ static void do_race(void *arg)
 	void *map;
 
 	(void)arg;
-	must(!mem_map(&mem, mem_find("hugetlb 2 MiB"), LEN));
+	must(!mem_map(&mem, mem_find("memfd 2 MiB"), LEN));
 	must(!setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){ LEN, LEN }));
 	become_nobody();
 	number(mem.addr, LEN);
