@@ -28,6 +28,7 @@ struct access_io {
 	u64 len;
 	void __iomem *addr;
 	void *plain;
+	enum phyr_caching caching;
 };
 
 /*
@@ -68,6 +69,7 @@ static unsigned int count_io(const struct phyr_list *list)
 static int map_one(struct access_io *io, phys_addr_t addr, size_t len,
 		   enum phyr_caching caching)
 {
+	io->caching = caching;
 	if (caching == PHYR_WB)
 		io->plain = memremap(addr, len, MEMREMAP_WB);
 	else if (caching == PHYR_WC)
@@ -180,7 +182,8 @@ static int io_cmp(const void *key, const void *elem)
 	return offset - io->start >= io->len;
 }
 
-static void io_map(const struct phyr_access *access, u64 offset, struct iosys_map *map)
+static enum phyr_caching io_map(const struct phyr_access *access, u64 offset,
+				struct iosys_map *map)
 {
 	const struct access_io *io = bsearch(&offset, access->io, access->nr,
 					     sizeof(*io), io_cmp);
@@ -189,10 +192,11 @@ static void io_map(const struct phyr_access *access, u64 offset, struct iosys_ma
 		iosys_map_set_vaddr(map, io->plain + (offset - io->start));
 	else
 		iosys_map_set_vaddr_iomem(map, io->addr + (offset - io->start));
+	return io->caching;
 }
 
 /**
- * phyr_access_enter - begin to use addresses of phyr_access_map()
+ * phyr_access_enter - begin to use addresses of phyr_access_window()
  * @access: the access
  *
  * Context: any; see phyr_list_enter().
@@ -219,36 +223,51 @@ void phyr_access_leave(const struct phyr_access *access, int idx)
 EXPORT_SYMBOL_GPL(phyr_access_leave);
 
 /**
- * phyr_access_map - where the CPU finds a byte
+ * phyr_access_window - where the CPU finds a byte, and those after it
  * @access: the access
  * @offset: of the byte, in the list
- * @map: set to its address
+ * @window: filled in, as far as the phyr goes
  *
- * The caller checks whether it may be written: phyr_list_read_only().  With
- * memory that the kernel does not map all the time (CONFIG_HIGHMEM) only
- * phyr_access_read() works.
+ * The caller checks whether it may be written: phyr_list_read_only().  Memory of a list is
+ * cached in one way only, the one that it has for the program that lends it.
+ *
+ * struct iosys_map tells I/O memory from system memory, but neither how long it is nor how
+ * it is cached.
  *
  * Context: any; between phyr_access_enter() and phyr_access_leave().
- * Return: how many bytes are contiguous from there on, all of one kind; 0 past
- * the end of the list, or for highmem.
+ * Return: 0; -EINVAL past the end of the list; -EOPNOTSUPP for memory that the kernel does
+ * not map all the time (CONFIG_HIGHMEM): phyr_access_read() reads it.
  */
-size_t phyr_access_map(const struct phyr_access *access, u64 offset, struct iosys_map *map)
+int phyr_access_window(const struct phyr_access *access, u64 offset, struct phyr_window *window)
 {
-	enum phyr_kind kind;
 	struct phyr phyr;
 
-	if (!phyr_list_find(access->list, offset, &phyr, &kind))
+	if (!phyr_list_find(access->list, offset, &phyr, &window->kind))
+		return -EINVAL;
+	window->len = phyr.len;
+	if (window->kind == PHYR_PFNMAP) {
+		window->caching = io_map(access, offset, &window->map);
 		return 0;
-	if (kind == PHYR_PFNMAP) {
-		io_map(access, offset, map);
-	} else {
-		if (PageHighMem(pfn_to_page(PHYS_PFN(phyr.addr))))
-			return 0;
-		iosys_map_set_vaddr(map, phys_to_virt(phyr.addr));
 	}
-	return phyr.len;
+	if (PageHighMem(pfn_to_page(PHYS_PFN(phyr.addr))))
+		return -EOPNOTSUPP;
+	iosys_map_set_vaddr(&window->map, phys_to_virt(phyr.addr));
+	window->caching = window->kind == PHYR_P2P ? PHYR_UC : PHYR_WB;
+	return 0;
 }
-EXPORT_SYMBOL_GPL(phyr_access_map);
+EXPORT_SYMBOL_GPL(phyr_access_window);
+
+/**
+ * phyr_access_list - the list that an access is to
+ * @access: the access
+ *
+ * Context: any.
+ * Return: the list.
+ */
+const struct phyr_list *phyr_access_list(const struct phyr_access *access)
+{
+	return access->list;
+}
 
 /* How many bytes follow in the phyr that was found last; 0 if it is another one. */
 static size_t last_get(const struct phyr_access *access, u64 offset, char **addr)

@@ -53,6 +53,10 @@ union phyr_arg {
 	struct phyr_info info;
 	struct phyr_pin pin;
 	struct phyr_query query;
+	struct phyr_copy copy;
+	struct phyr_fill fill;
+	struct phyr_compare compare;
+	struct phyr_crc crc;
 	struct phyr_ranges ranges;
 	struct phyr_import import;
 };
@@ -249,6 +253,27 @@ static long ioc_ranges(union phyr_arg *arg, void __user *uarg, u32 usize)
 	return ret ? ret : arg_out(uarg, arg, sizeof(*ranges), usize);
 }
 
+static long ioc_copy(union phyr_arg *arg, void __user *uarg, u32 usize)
+{
+	return phyr_region_copy(&arg->copy) ?: arg_out(uarg, arg, sizeof(arg->copy), usize);
+}
+
+static long ioc_fill(union phyr_arg *arg, void __user *uarg, u32 usize)
+{
+	return phyr_region_fill(&arg->fill) ?: arg_out(uarg, arg, sizeof(arg->fill), usize);
+}
+
+static long ioc_compare(union phyr_arg *arg, void __user *uarg, u32 usize)
+{
+	return phyr_region_compare(&arg->compare) ?:
+	       arg_out(uarg, arg, sizeof(arg->compare), usize);
+}
+
+static long ioc_crc32c(union phyr_arg *arg, void __user *uarg, u32 usize)
+{
+	return phyr_region_crc32c(&arg->crc) ?: arg_out(uarg, arg, sizeof(arg->crc), usize);
+}
+
 struct phyr_ioc {
 	unsigned int cmd;
 	size_t ksize;
@@ -266,6 +291,10 @@ static const struct phyr_ioc iocs[] = {
 	IOC(PHYR_IOC_QUERY, phyr_query, histogram, ioc_query),
 	IOC(PHYR_IOC_RANGES, phyr_ranges, reserved, ioc_ranges),
 	IOC(PHYR_IOC_IMPORT, phyr_import, len, ioc_import),
+	IOC(PHYR_IOC_COPY, phyr_copy, done, ioc_copy),
+	IOC(PHYR_IOC_FILL, phyr_fill, done, ioc_fill),
+	IOC(PHYR_IOC_COMPARE, phyr_compare, done, ioc_compare),
+	IOC(PHYR_IOC_CRC32C, phyr_crc, done, ioc_crc32c),
 };
 
 /* The size in the number is what the caller was built with; the real one is inside. */

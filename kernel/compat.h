@@ -107,6 +107,15 @@ static inline bool dma_buf_vmap_is_right(const struct dma_buf *dmabuf, const str
 }
 #endif
 
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 14, 0)
+#include <linux/crc32.h>
+
+/* Elsewhere it is a module's, which a kernel may lack. */
+#define crc32c(crc, p, len)	__crc32c_le(crc, p, len)
+#else
+#include <linux/crc32c.h>
+#endif
+
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
 #include <linux/pfn_t.h>
 

@@ -75,18 +75,6 @@ long phyr_pfnmap_run(struct mm_struct *mm, unsigned long addr, unsigned long max
 
 /* revoke.c */
 
-/**
- * enum phyr_caching - how the processor caches a mapping
- * @PHYR_UC: not at all
- * @PHYR_WC: writes are combined
- * @PHYR_WB: as ordinary memory
- */
-enum phyr_caching {
-	PHYR_UC,
-	PHYR_WC,
-	PHYR_WB
-};
-
 int phyr_watch_init(void);
 void phyr_watch_exit(void);
 int phyr_watch_mapping(struct phyr_list *list, struct mm_struct *mm, unsigned long addr,
@@ -95,6 +83,9 @@ void phyr_watch_record(struct phyr_list *list, phys_addr_t addr, size_t len, pgp
 int phyr_watch_commit(struct phyr_list *list);
 void phyr_watch_cut(struct phyr_list *list, u64 offset);
 enum phyr_caching phyr_watch_caching(const struct phyr_list *list, u64 offset);
+
+/* access.c */
+const struct phyr_list *phyr_access_list(const struct phyr_access *access);
 
 /* dma.c */
 int phyr_dma_init(void);
@@ -125,6 +116,17 @@ void phyr_source_put(struct phyr_source *source, struct phyr_list *list);
 
 /* region_mmap.c */
 u64 phyr_region_congruent(const struct phyr_region *region, u64 *congruent);
+
+/* region_copy.c */
+struct phyr_copy;
+struct phyr_fill;
+struct phyr_compare;
+struct phyr_crc;
+
+int phyr_region_copy(struct phyr_copy *copy);
+int phyr_region_fill(struct phyr_fill *fill);
+int phyr_region_compare(struct phyr_compare *compare);
+int phyr_region_crc32c(struct phyr_crc *crc);
 
 /* region.c */
 struct dma_buf *phyr_region_pin(unsigned long addr, size_t len, bool write,

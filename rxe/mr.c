@@ -201,8 +201,14 @@ static void mr_leave(const struct rxe_memory *mem, int idx)
 /* Where the CPU finds a byte of the list, and how many are contiguous from there. */
 static size_t mr_map(const struct rxe_memory *mem, u64 offset, struct iosys_map *map)
 {
-	if (mem->access)
-		return phyr_access_map(mem->access, offset, map);
+	struct phyr_window window;
+
+	if (mem->access) {
+		if (phyr_access_window(mem->access, offset, &window))
+			return 0;
+		*map = window.map;
+		return window.len;
+	}
 	*map = mem->mapped.map;
 	iosys_map_incr(map, offset);
 	return mem->dmabuf->size - offset;

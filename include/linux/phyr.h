@@ -17,6 +17,7 @@
 struct device;
 struct dma_buf;
 struct dma_buf_attachment;
+struct iov_iter;
 struct mm_struct;
 struct sg_table;
 struct user_struct;
@@ -124,16 +125,56 @@ void phyr_dmabuf_unmap(struct phyr_dmabuf_map *dm);
 
 /* Access by the CPU: kernel/access.c */
 
+/**
+ * enum phyr_caching - how the processor caches a mapping
+ * @PHYR_UC: not at all
+ * @PHYR_WC: writes are combined
+ * @PHYR_WB: as ordinary memory
+ */
+enum phyr_caching {
+	PHYR_UC,
+	PHYR_WC,
+	PHYR_WB
+};
+
+/**
+ * struct phyr_window - bytes of a list that the CPU finds side by side
+ * @map: the address of the first one
+ * @len: how many there are
+ * @caching: how they are cached there, as everywhere else
+ * @kind: what memory they are in
+ */
+struct phyr_window {
+	struct iosys_map map;
+	size_t len;
+	enum phyr_caching caching;
+	enum phyr_kind kind;
+};
+
 struct phyr_access;
 
 struct phyr_access *phyr_access_get(const struct phyr_list *list);
 void phyr_access_put(struct phyr_access *access);
 int phyr_access_enter(const struct phyr_access *access);
 void phyr_access_leave(const struct phyr_access *access, int idx);
-size_t phyr_access_map(const struct phyr_access *access, u64 offset, struct iosys_map *map);
+int phyr_access_window(const struct phyr_access *access, u64 offset, struct phyr_window *window);
 int phyr_access_read(struct phyr_access *access, u64 offset, void *buf, size_t len);
 int phyr_access_write(struct phyr_access *access, u64 offset, const void *buf, size_t len);
 size_t phyr_access_bytes(const struct phyr_access *access);
+
+/* Copying and comparing: kernel/copy.c */
+
+ssize_t phyr_copy(struct phyr_access *dst, u64 dst_offset, struct phyr_access *src,
+		  u64 src_offset, size_t len);
+ssize_t phyr_copy_to_iter(struct phyr_access *src, u64 offset, size_t len, struct iov_iter *to);
+ssize_t phyr_copy_from_iter(struct phyr_access *dst, u64 offset, size_t len,
+			    struct iov_iter *from);
+ssize_t phyr_fill(struct phyr_access *dst, u64 offset, size_t len, u8 byte);
+ssize_t phyr_compare(struct phyr_access *a, u64 a_offset, struct phyr_access *b, u64 b_offset,
+		     size_t len, bool *differ);
+ssize_t phyr_compare_iter(struct phyr_access *a, u64 offset, size_t len, struct iov_iter *iter,
+			  bool *differ);
+ssize_t phyr_crc32c(struct phyr_access *src, u64 offset, size_t len, u32 *crc);
 
 /* Mapping for a device: kernel/dma.c */
 

@@ -162,7 +162,7 @@ static long pt_ranges(struct pt_file *pt, void __user *arg)
 }
 
 /* Bytes of one phyr of memory with pages, a page at a time. */
-static int phyr_copy(const struct phyr *phyr, void __user *buf, bool write)
+static int copy_phyr(const struct phyr *phyr, void __user *buf, bool write)
 {
 	size_t done, n;
 
@@ -197,7 +197,7 @@ static long pt_copy(struct pt_file *pt, void __user *arg)
 	phyr_list_for_each_slice(&pt->list, copy.offset, copy.len, it, phyr) {
 		if (it.kind == PHYR_PFNMAP)
 			return -EOPNOTSUPP;
-		ret = phyr_copy(&phyr, u64_to_user_ptr(copy.buf) + done,
+		ret = copy_phyr(&phyr, u64_to_user_ptr(copy.buf) + done,
 				copy.flags & PT_WRITE);
 		if (ret)
 			return ret;
