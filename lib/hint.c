@@ -40,8 +40,9 @@ static const struct hint hints[] = {
 	{ E2BIG, "the program knows a newer /dev/phyr than the module that is loaded: "
 		 "update the module" },
 	{ ENOTTY, "that is no /dev/phyr, or the loaded module is older than this call" },
+	{ EIO, "the memory did not answer: the processor reported an error as it was read" },
 	{ EHWPOISON, "a part of that memory is broken, the kernel has put it out of use" },
-	{ EINTR, "the process is being killed" },
+	{ EINTR, "the process got a signal, or is being killed" },
 };
 
 PHYR_EXPORT const char *phyr_hint(int error)
