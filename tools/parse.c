@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Sizes, numbers, the lines of /proc/PID/maps and of phyr/regions in debugfs, and
- * names that anybody chose.
+ * Sizes, numbers, the lines of /proc/PID/maps and of phyr/regions in debugfs, places
+ * to copy from and to, and names that anybody chose.
  *
  * Nothing here writes outside of what it is given or keeps anything, whatever
  * the text.  Each function answers 0, -EINVAL for what it does not understand,
@@ -11,7 +11,7 @@
  * that a whole line can be taken without a look after each part.
  */
 #include <errno.h>
-#include <stdbool.h>
+#include <limits.h>
 #include <string.h>
 
 #include "parse.h"
@@ -116,32 +116,36 @@ static unsigned int take_unit(struct cursor *c)
 /* "0x" before a number, as addresses are written. */
 static bool take_hex_prefix(struct cursor *c)
 {
-	if (c->s[0] != '0' || (c->s[1] | 0x20) != 'x')
+	if (c->error || c->s[0] != '0' || (c->s[1] | 0x20) != 'x')
 		return false;
 	c->s += 2;
 	return true;
 }
 
+/* A number of bytes, of which what is hexadecimal has no unit: some of them are digits. */
+static uint64_t take_size(struct cursor *c)
+{
+	bool hex = take_hex_prefix(c);
+	uint64_t n = take_number(c, hex ? 16 : 10);
+	unsigned int shift = hex ? 0 : take_unit(c);
+
+	if (!c->error && n > UINT64_MAX >> shift)
+		c->error = -ERANGE;
+	return c->error ? 0 : n << shift;
+}
+
 /**
  * parse_size - a number of bytes: 4096, 64K, 2M, 1G, 1GiB, 0x60000000
- * @s: the text; what is hexadecimal has no unit, as some of them are digits
+ * @s: the text
  * @bytes: set to it
  */
 int parse_size(const char *s, uint64_t *bytes)
 {
 	struct cursor c = { .s = s };
-	bool hex = take_hex_prefix(&c);
-	unsigned int shift;
 
-	*bytes = take_number(&c, hex ? 16 : 10);
-	shift = hex ? 0 : take_unit(&c);
+	*bytes = take_size(&c);
 	take_end(&c);
-	if (c.error)
-		return c.error;
-	if (*bytes > UINT64_MAX >> shift)
-		return -ERANGE;
-	*bytes <<= shift;
-	return 0;
+	return c.error;
 }
 
 /**
@@ -242,6 +246,150 @@ int parse_region_line(const char *line, struct region_line *region)
 	take_word(&c, region->comm, sizeof(region->comm));
 	take_end(&c);
 	return c.error;
+}
+
+#define DECIMAL	"0123456789"
+#define HEX	"0123456789abcdef"	/* as sysfs writes it */
+
+static bool take_prefix(struct cursor *c, const char *prefix)
+{
+	size_t len = strlen(prefix);
+
+	if (strncmp(c->s, prefix, len))
+		return false;
+	c->s += len;
+	return true;
+}
+
+/* Length of "0000:01:00.0" at @s, whose domain may have more digits; or 0. */
+static size_t pci_address_len(const char *s)
+{
+	static const char *const rest[] = { ":", HEX, HEX, ":", HEX, HEX, ".", "01234567" };
+	size_t len = strspn(s, HEX), i;
+
+	if (len < 4 || len > 8)
+		return 0;
+	for (i = 0; i < sizeof(rest) / sizeof(rest[0]); i++, len++)
+		if (!s[len] || !strchr(rest[i], s[len]))
+			return 0;
+	return len;
+}
+
+static uint64_t take_up_to(struct cursor *c, uint64_t max)
+{
+	uint64_t n = take_number(c, 10);
+
+	if (!c->error && n > max)
+		c->error = -ERANGE;
+	return n;
+}
+
+/* "@OFFSET", if it is there, and the end. */
+static int take_offset(struct cursor *c, struct endpoint_text *place)
+{
+	place->has_at = take_prefix(c, "@");
+	if (place->has_at)
+		place->at = take_size(c);
+	take_end(c);
+	return c->error;
+}
+
+static int endpoint_bar(struct cursor *c, struct endpoint_text *place)
+{
+	place->kind = ENDPOINT_BAR;
+	place->name = c->s;
+	place->name_len = pci_address_len(c->s);
+	c->s += place->name_len;
+	take_char(c, "/");
+	place->number = take_up_to(c, 5);
+	return c->error ? c->error : take_offset(c, place);
+}
+
+static int endpoint_phys(struct cursor *c, struct endpoint_text *place)
+{
+	place->kind = ENDPOINT_PHYS;
+	place->has_at = true;
+	place->at = take_size(c);
+	take_end(c);
+	return c->error;
+}
+
+static int endpoint_process(struct cursor *c, struct endpoint_text *place)
+{
+	place->kind = ENDPOINT_PROCESS;
+	place->pid = take_up_to(c, INT_MAX);
+	take_char(c, ":");
+	place->has_at = true;
+	if (!c->error && (!place->pid || !take_hex_prefix(c)))
+		return -EINVAL;
+	place->at = take_number(c, 16);
+	take_end(c);
+	return c->error;
+}
+
+/* After "/proc/PID/fd/". */
+static int endpoint_region(struct cursor *c, struct endpoint_text *place)
+{
+	place->kind = ENDPOINT_REGION;
+	place->number = take_up_to(c, INT_MAX);
+	return c->error ? c->error : take_offset(c, place);
+}
+
+/* "/proc/PID/fd/" or "/proc/self/fd/"; false leaves @c where it was. */
+static bool take_fd_directory(struct cursor *c, struct endpoint_text *place)
+{
+	struct cursor try = *c;
+
+	if (!take_prefix(&try, "/proc/"))
+		return false;
+	if (!take_prefix(&try, "self")) {
+		place->pid = take_up_to(&try, INT_MAX);
+		if (try.error || !place->pid)
+			return false;
+	}
+	if (!take_prefix(&try, "/fd/"))
+		return false;
+	*c = try;
+	return true;
+}
+
+/* All that is left: an "@" of a name is one that no digit follows, or that is not the last. */
+static int endpoint_file(struct cursor *c, struct endpoint_text *place)
+{
+	const char *at = strrchr(c->s, '@');
+
+	*place = (struct endpoint_text){ .name = c->s, .name_len = strlen(c->s) };
+	if (at && digit(at[1]) < 10) {
+		place->name_len = (size_t)(at - c->s);
+		c->s = at;
+		take_offset(c, place);
+	}
+	if (!c->error && !place->name_len)
+		return -EINVAL;
+	return c->error;
+}
+
+/**
+ * parse_endpoint - a place to copy from or to: one of &enum endpoint_kind
+ * @text: as it was given; a file whose name looks like another kind has "./" before it, or
+ *	"@0" behind it
+ * @place: set to what it says; its name is good as long as @text
+ */
+int parse_endpoint(const char *text, struct endpoint_text *place)
+{
+	size_t digits = strspn(text, DECIMAL);
+	struct cursor c = { .s = text };
+
+	*place = (struct endpoint_text){ 0 };
+	if (pci_address_len(text))
+		return endpoint_bar(&c, place);
+	if (take_prefix(&c, "phys:"))
+		return endpoint_phys(&c, place);
+	if (digits && text[digits] == ':')
+		return endpoint_process(&c, place);
+	if (take_fd_directory(&c, place))
+		return endpoint_region(&c, place);
+	return endpoint_file(&c, place);
 }
 
 /* Length of the valid UTF-8 character at @s, not a control character; or 0. */

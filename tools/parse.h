@@ -3,6 +3,7 @@
 #ifndef PHYR_PARSE_H
 #define PHYR_PARSE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -50,10 +51,39 @@ struct region_line {
 	char comm[32];
 };
 
+enum endpoint_kind {
+	ENDPOINT_FILE,		/* PATH[@OFFSET] */
+	ENDPOINT_PROCESS,	/* PID:0xADDRESS */
+	ENDPOINT_REGION,	/* /proc/PID/fd/N[@OFFSET] */
+	ENDPOINT_BAR,		/* 0000:01:00.0/N[@OFFSET] */
+	ENDPOINT_PHYS,		/* phys:ADDRESS */
+};
+
+/**
+ * struct endpoint_text - where bytes come from or go to
+ * @kind: what it is
+ * @name: of a file or a PCI device; points into the text
+ * @name_len: its length
+ * @pid: of a process; 0 for /proc/self
+ * @number: of a descriptor or a BAR
+ * @at: the offset or address, 0 if none was given
+ * @has_at: one was given
+ */
+struct endpoint_text {
+	enum endpoint_kind kind;
+	const char *name;
+	size_t name_len;
+	uint64_t pid;
+	uint64_t number;
+	uint64_t at;
+	bool has_at;
+};
+
 int parse_number(const char *s, uint64_t max, uint64_t *number);
 int parse_size(const char *s, uint64_t *bytes);
 int parse_maps_line(const char *line, struct maps_line *map);
 int parse_region_line(const char *line, struct region_line *region);
+int parse_endpoint(const char *text, struct endpoint_text *place);
 
 void text_clean(char *s);
 size_t text_cut(const char *s, size_t chars);

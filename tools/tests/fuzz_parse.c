@@ -90,6 +90,25 @@ static void check_region(const char *line)
 	must(strlen(region.comm) < sizeof(region.comm));
 }
 
+/* A name lies in the text, and only a file may have nearly any. */
+static void check_endpoint(const char *text)
+{
+	struct endpoint_text place;
+	int ret = parse_endpoint(text, &place);
+
+	check_error(ret);
+	if (ret)
+		return;
+	must(place.pid <= INT32_MAX && place.number <= INT32_MAX);
+	must(place.has_at || !place.at);
+	if (place.kind != ENDPOINT_FILE && place.kind != ENDPOINT_BAR)
+		return;
+	must(place.name == text && place.name_len && place.name_len <= strlen(text));
+	must(place.kind == ENDPOINT_FILE || (place.number <= 5 && text[place.name_len] == '/'));
+	must(place.has_at == (strrchr(text, '@') && place.name_len < strlen(text) &&
+			      strchr(text + place.name_len, '@')));
+}
+
 /* A name that is clean stays as it is, and is cut between characters. */
 static void check_text(char *text)
 {
@@ -121,6 +140,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_size(text);
 	check_maps(text);
 	check_region(text);
+	check_endpoint(text);
 	check_text(text);
 	free(text);
 	return 0;

@@ -204,6 +204,128 @@ static void test_no_region(void **state)
 			 -ERANGE);
 }
 
+static struct endpoint_text endpoint(const char *text)
+{
+	struct endpoint_text place;
+
+	assert_int_equal(parse_endpoint(text, &place), 0);
+	return place;
+}
+
+static void check_file(const char *text, const char *name, bool has_at, uint64_t at)
+{
+	struct endpoint_text place = endpoint(text);
+
+	assert_int_equal(place.kind, ENDPOINT_FILE);
+	assert_int_equal(place.name_len, strlen(name));
+	assert_memory_equal(place.name, name, place.name_len);
+	assert_int_equal(place.has_at, has_at);
+	assert_int_equal(place.at, at);
+}
+
+static void test_endpoint_file(void **state)
+{
+	(void)state;
+	check_file("dump", "dump", false, 0);
+	check_file("dump@0", "dump", true, 0);
+	check_file("/tmp/a b@64K", "/tmp/a b", true, 64 << 10);
+	check_file("dump@0x1000", "dump", true, 0x1000);
+	check_file("user@host", "user@host", false, 0);
+	check_file("a@", "a@", false, 0);
+	check_file("a@5@0", "a@5", true, 0);
+	check_file("./phys:0x1000", "./phys:0x1000", false, 0);
+	check_file("./12:30", "./12:30", false, 0);
+	check_file("a:b", "a:b", false, 0);
+	check_file("/proc/cpuinfo", "/proc/cpuinfo", false, 0);
+	check_file("/proc/12/maps", "/proc/12/maps", false, 0);
+	check_file("/proc/12x/fd/3", "/proc/12x/fd/3", false, 0);
+	check_file("/proc/0/fd/3", "/proc/0/fd/3", false, 0);
+	check_file("/dev/sda@1G", "/dev/sda", true, 1 << 30);
+}
+
+static void test_endpoint_process(void **state)
+{
+	struct endpoint_text place = endpoint("1234:0x7f00deadb000");
+
+	(void)state;
+	assert_int_equal(place.kind, ENDPOINT_PROCESS);
+	assert_int_equal(place.pid, 1234);
+	assert_int_equal(place.at, 0x7f00deadb000);
+	assert_true(place.has_at);
+	place = endpoint("1:0Xffffffffffffffff");
+	assert_int_equal(place.pid, 1);
+	assert_int_equal(place.at, UINT64_MAX);
+}
+
+static void test_endpoint_region(void **state)
+{
+	struct endpoint_text place = endpoint("/proc/1234/fd/7");
+
+	(void)state;
+	assert_int_equal(place.kind, ENDPOINT_REGION);
+	assert_int_equal(place.pid, 1234);
+	assert_int_equal(place.number, 7);
+	assert_false(place.has_at);
+	place = endpoint("/proc/self/fd/0@2M");
+	assert_int_equal(place.kind, ENDPOINT_REGION);
+	assert_int_equal(place.pid, 0);
+	assert_int_equal(place.number, 0);
+	assert_int_equal(place.at, 2 << 20);
+}
+
+static void test_endpoint_bar(void **state)
+{
+	struct endpoint_text place = endpoint("0000:01:00.0/2");
+
+	(void)state;
+	assert_int_equal(place.kind, ENDPOINT_BAR);
+	assert_int_equal(place.name_len, strlen("0000:01:00.0"));
+	assert_memory_equal(place.name, "0000:01:00.0", place.name_len);
+	assert_int_equal(place.number, 2);
+	assert_int_equal(place.at, 0);
+	place = endpoint("10000:e1:1f.7/0@4K");
+	assert_memory_equal(place.name, "10000:e1:1f.7", place.name_len);
+	assert_int_equal(place.number, 0);
+	assert_int_equal(place.at, 4096);
+	place = endpoint("abcd:01:00.0/5@0x10");
+	assert_int_equal(place.number, 5);
+	assert_int_equal(place.at, 0x10);
+}
+
+static void test_endpoint_phys(void **state)
+{
+	struct endpoint_text place = endpoint("phys:0x60000000");
+
+	(void)state;
+	assert_int_equal(place.kind, ENDPOINT_PHYS);
+	assert_int_equal(place.at, 0x60000000);
+	assert_true(place.has_at);
+	assert_int_equal(endpoint("phys:4G").at, 4ULL << 30);
+}
+
+static void test_no_endpoint(void **state)
+{
+	static const char *const texts[] = {
+		"", "@0", "dump@12x", "dump@0x", "phys:", "phys:x", "phys:0x1000@1", "phys:-1",
+		"12:30", "12:", "12:7f00", "12:0x", "12:0x7f@1", "0:0x1000", "01:00.0/2",
+		"0000:01:00.0", "0000:01:00.0/", "0000:01:00.0/x", "0000:01:00.0/2@",
+		"0000:01:00.0/2 ", "0000:01:00.8/2", "/proc/1/fd/", "/proc/1/fd/x",
+		"/proc/1/fd/3@", "/proc/self/fd/3/4",
+	};
+	static const char *const large[] = {
+		"dump@16E", "phys:0x10000000000000000", "1:0x10000000000000000",
+		"2147483648:0x1000", "0000:01:00.0/6", "/proc/1/fd/2147483648",
+	};
+	struct endpoint_text place;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		assert_int_equal(parse_endpoint(texts[i], &place), -EINVAL);
+	for (i = 0; i < sizeof(large) / sizeof(large[0]); i++)
+		assert_int_equal(parse_endpoint(large[i], &place), -ERANGE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -216,6 +338,12 @@ int main(void)
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_region),
 		cmocka_unit_test(test_no_region),
+		cmocka_unit_test(test_endpoint_file),
+		cmocka_unit_test(test_endpoint_process),
+		cmocka_unit_test(test_endpoint_region),
+		cmocka_unit_test(test_endpoint_bar),
+		cmocka_unit_test(test_endpoint_phys),
+		cmocka_unit_test(test_no_endpoint),
 	};
 
 	return cmocka_run_group_tests_name("parse", tests, NULL, NULL);
