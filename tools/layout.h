@@ -7,7 +7,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#include <time.h>
 
 #include "cost.h"
 #include "pagemap.h"
@@ -68,19 +67,6 @@ struct layout {
 typedef void (*mapping_fn)(struct layout *layout, const struct mapping *map, void *ctx);
 int survey_process(struct layout *layout, bool pictures, mapping_fn fn, void *ctx);
 void layout_free(struct layout *layout);
-
-/* progress.c: for who waits at a terminal longer than two seconds */
-struct progress {
-	struct timespec next;
-	const struct layout *layout;
-	uint64_t bytes;
-	bool tty;
-	bool shown;
-};
-
-void progress_init(struct progress *p, const struct layout *layout);
-void progress_tick(struct progress *p);
-void progress_end(struct progress *p);
 
 /* 8 bytes, a pointer, for each page: what phyrs replace */
 static inline uint64_t layout_array_bytes(const struct layout *layout, const struct mapping *map)

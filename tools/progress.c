@@ -1,32 +1,43 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* How far phyr layout is, on a line of the terminal that is cleared at the end. */
+/* How far a command is, on a line of the terminal that is cleared at the end. */
+#include <stdarg.h>
 #include <stdio.h>
-#include <unistd.h>
 
-#include "layout.h"
-#include "tool.h"
+#include "progress.h"
 
-void progress_init(struct progress *p, const struct layout *layout)
+/**
+ * progress_init - begin to wait
+ * @p: set to it
+ * @tty: standard error is a terminal, and nothing else writes to it meanwhile
+ */
+void progress_init(struct progress *p, bool tty)
 {
-	*p = (struct progress){ .layout = layout };
-	/* A table on the same terminal moves on by itself, and would be written over. */
-	p->tty = isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO);
+	*p = (struct progress){ .tty = tty };
 	clock_gettime(CLOCK_MONOTONIC, &p->next);
 	p->next.tv_sec += 2;
 }
 
-void progress_tick(struct progress *p)
+/* Whether it is time to show something: after two seconds, and then every second. */
+bool progress_due(const struct progress *p)
 {
 	struct timespec now;
 
 	if (!p->tty)
-		return;
+		return false;
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (now.tv_sec < p->next.tv_sec ||
-	    (now.tv_sec == p->next.tv_sec && now.tv_nsec < p->next.tv_nsec))
-		return;
-	fprintf(stderr, "\r\033[Kmapping %zu, %s", p->layout->nr + 1, text_bytes(p->bytes).s);
-	p->next = now;
+	return now.tv_sec > p->next.tv_sec ||
+	       (now.tv_sec == p->next.tv_sec && now.tv_nsec >= p->next.tv_nsec);
+}
+
+void progress_show(struct progress *p, const char *fmt, ...)
+{
+	va_list args;
+
+	fputs("\r\033[K", stderr);
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+	clock_gettime(CLOCK_MONOTONIC, &p->next);
 	p->next.tv_sec++;
 	p->shown = true;
 }
@@ -35,4 +46,5 @@ void progress_end(struct progress *p)
 {
 	if (p->shown)
 		fputs("\r\033[K", stderr);
+	p->shown = false;
 }

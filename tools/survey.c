@@ -19,6 +19,7 @@
 #include "layout.h"
 #include "parse.h"
 #include "picture.h"
+#include "progress.h"
 #include "tool.h"
 
 struct survey {
@@ -28,6 +29,7 @@ struct survey {
 	struct cost_list *list;
 	struct mapping *map;
 	struct progress progress;
+	uint64_t bytes;			/* that were seen */
 	bool pictures;
 	mapping_fn fn;
 	void *ctx;
@@ -41,7 +43,7 @@ static int survey_run(struct page_sink *sink, const struct page_run *run)
 	uint64_t len = run->pages * pagemap_page_size(s->pm);
 	uint64_t devices = s->map->kinds.pages[PAGE_DEVICE];
 
-	s->progress.bytes += len;
+	s->bytes += len;
 	pagemap_kinds(s->pm, run, &s->map->kinds);
 	return cost_list_add(s->list, run->addr, len,
 			     s->map->kinds.pages[PAGE_DEVICE] > devices);
@@ -57,9 +59,16 @@ static void survey_absent(struct page_sink *sink, enum page_absence what)
 	((struct survey *)sink)->map->absent[what]++;
 }
 
+static void show_progress(struct survey *s)
+{
+	if (progress_due(&s->progress))
+		progress_show(&s->progress, "mapping %zu, %s", s->layout->nr + 1,
+			      text_bytes(s->bytes).s);
+}
+
 static void survey_tick(struct page_sink *sink)
 {
-	progress_tick(&((struct survey *)sink)->progress);
+	show_progress((struct survey *)sink);
 }
 
 static int measure(struct survey *s, const struct maps_line *line)
@@ -164,7 +173,7 @@ static int survey_line(struct survey *s, char *text, const struct maps_line *lin
 	s->fn(s->layout, &map, s->ctx);
 	if (map.picture)
 		ret = keep_picture(s->layout, &map);
-	progress_tick(&s->progress);
+	show_progress(s);
 	return ret;
 }
 
@@ -176,7 +185,8 @@ static int survey_lines(struct survey *s, FILE *file)
 	ssize_t len;
 	int ret = 0;
 
-	progress_init(&s->progress, s->layout);
+	/* A table on the same terminal moves on by itself, and would be written over. */
+	progress_init(&s->progress, isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO));
 	while (!ret && (len = getline(&text, &room, file)) > 0) {
 		if (text[len - 1] == '\n')
 			text[len - 1] = '\0';
