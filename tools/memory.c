@@ -324,6 +324,9 @@ static int fail_file(const char *what, const char *path)
 		fputs("  the kernel is locked down (/sys/kernel/security/lockdown), so that programs\n"
 		      "  may not map memory of devices: boot without Secure Boot and lockdown=\n",
 		      stderr);
+	else if (error == EPERM && !strcmp(path, "/dev/mem") && !geteuid())
+		fputs("  the kernel does not show there what it or a driver uses\n"
+		      "  (CONFIG_STRICT_DEVMEM, CONFIG_IO_STRICT_DEVMEM)\n", stderr);
 	else if (error == EACCES || error == EPERM)
 		fputs("  run it as root, or give a file that you may open\n", stderr);
 	else if (error == ENODEV)

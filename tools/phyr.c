@@ -3,7 +3,7 @@
  * phyr: look at memory as physically contiguous ranges.
  *
  * Exit status: 0; 1 if something failed, with the reason on standard error; 2
- * for wrong usage.
+ * for wrong usage.  Of phyr compare, as of cmp: 1 for a difference, 2 for all else.
  */
 #include <stdio.h>
 #include <string.h>
@@ -20,13 +20,17 @@ struct command {
 };
 
 static char info_name[] = "phyr info", pin_name[] = "phyr pin", layout_name[] = "phyr layout",
-	    regions_name[] = "phyr regions";
+	    regions_name[] = "phyr regions", copy_name[] = "phyr copy", fill_name[] = "phyr fill",
+	    compare_name[] = "phyr compare";
 
 static const struct command commands[] = {
 	{ "info", info_name, cmd_info, "the module, what it pins, and the limits here" },
 	{ "pin", pin_name, cmd_pin, "pin some memory and show what comes out" },
 	{ "regions", regions_name, cmd_regions, "what is pinned in the whole system, and by whom" },
 	{ "layout", layout_name, cmd_layout, "how contiguous a process's memory is" },
+	{ "copy", copy_name, cmd_copy, "copy between files, processes, regions, BARs" },
+	{ "fill", fill_name, cmd_fill, "fill a part of one of them with one byte" },
+	{ "compare", compare_name, cmd_compare, "find the first byte that differs" },
 };
 
 static void help(void)
@@ -42,7 +46,8 @@ static void help(void)
 	     "  --help     this text; \"phyr COMMAND --help\" tells about one command\n"
 	     "  --version  the version of this command\n"
 	     "\n"
-	     "All but \"phyr layout\" need the module: modprobe phyr. See phyr(1).");
+	     "All but \"phyr layout\", and copies of files and processes, need the module:\n"
+	     "modprobe phyr. See phyr(1).");
 }
 
 static void version(void)

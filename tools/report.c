@@ -168,6 +168,15 @@ void json_add_bool(struct json_object *obj, const char *key, bool value)
 	json_object_object_add(obj, key, json_object_new_boolean(value));
 }
 
+/* In seconds, with all digits that there are and no more. */
+void json_add_ns(struct json_object *obj, const char *key, uint64_t ns)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%" PRIu64 ".%09" PRIu64, ns / 1000000000, ns % 1000000000);
+	json_object_object_add(obj, key, json_object_new_double_s((double)ns / 1e9, text));
+}
+
 void json_add_text(struct json_object *obj, const char *key, const char *value)
 {
 	json_object_object_add(obj, key, json_object_new_string(value));

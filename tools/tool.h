@@ -19,6 +19,9 @@ int cmd_info(int argc, char **argv);
 int cmd_pin(int argc, char **argv);
 int cmd_layout(int argc, char **argv);
 int cmd_regions(int argc, char **argv);
+int cmd_copy(int argc, char **argv);
+int cmd_fill(int argc, char **argv);
+int cmd_compare(int argc, char **argv);
 
 /* report.c: what is wrong, on standard error; all return the exit status. */
 int tool_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -49,6 +52,7 @@ void json_print(struct json_object *root);
 void json_add_u64(struct json_object *obj, const char *key, uint64_t value);
 void json_add_shown(struct json_object *obj, const char *key, uint64_t value, bool shown);
 void json_add_bool(struct json_object *obj, const char *key, bool value);
+void json_add_ns(struct json_object *obj, const char *key, uint64_t ns);
 void json_add_text(struct json_object *obj, const char *key, const char *value);
 
 #endif /* PHYR_TOOL_H */
