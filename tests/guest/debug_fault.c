@@ -189,6 +189,38 @@ static int call_ranges(struct scene *s)
 	return got < 0 ? (int)-got : 0;
 }
 
+/* Both ways, and from one end to the other; what was there stays there. */
+static int call_bytes(struct scene *s)
+{
+	static char bytes[200 * 1024];
+	struct phyr_crc crc = {
+		.size = sizeof(crc), .fd = s->region, .len = sizeof(bytes),
+	};
+	ssize_t n = phyr_copy_from(dev, s->region, 3, bytes, sizeof(bytes));
+
+	if (n == sizeof(bytes))
+		n = phyr_copy_to(dev, s->region, 3, bytes, sizeof(bytes));
+	if (n == sizeof(bytes))
+		n = phyr_copy(dev, s->region, 70000, s->region, 5, sizeof(bytes));
+	if (n == sizeof(bytes))
+		n = phyr_fill(dev, s->region, 9, 7, sizeof(bytes));
+	if (n == sizeof(bytes))
+		n = phyr_compare(dev, s->region, 0, s->region, 0, sizeof(bytes));
+	if (n == sizeof(bytes))
+		n = ioctl(dev, PHYR_IOC_CRC32C, &crc) ? -errno : (ssize_t)sizeof(bytes);
+	return n < 0 ? (int)-n : n == sizeof(bytes) ? 0 : EFAULT;
+}
+
+static int call_map_by_leaf(struct scene *s)
+{
+	void *map;
+	int error = phyr_mmap(dev, s->region, 0, 0, PHYR_ACCESS_READ | PHYR_MMAP_POPULATE, &map);
+
+	if (!error)
+		munmap(map, s->len);
+	return -error;
+}
+
 /* Ends cannot fail, whatever does. */
 static int call_close(struct scene *s)
 {
@@ -528,6 +560,13 @@ static const struct site sites[] = {
 	{ "PIN shared THP", "THP 2 MiB", 128 * KIB, W, shared, call_pin, undo_pin, 0 },
 	{ "PIN shared hugetlb", "hugetlb 2 MiB", 4 * MIB, W, shared, call_pin, undo_pin, 0 },
 
+	{ "COPY and its like", "4 KiB scattered", MIB, W, prepare_region, call_bytes, undo_nothing,
+	  0 },
+	{ "COPY and its like, BAR", "PCI BAR", MIB, W, prepare_region, call_bytes, undo_nothing, 0 },
+	{ "phyr_mmap", "memfd 2 MiB", 8 * MIB, W, prepare_whole_region, call_map_by_leaf,
+	  undo_nothing, ENODEV },
+	{ "phyr_mmap BAR", "PCI BAR", MIB, W, prepare_whole_region, call_map_by_leaf, undo_nothing,
+	  ENODEV },
 	{ "QUERY", "4 KiB scattered", MIB, W, prepare_region, call_query, undo_nothing, 0 },
 	{ "RANGES", "4 KiB scattered", MIB, W, prepare_region, call_ranges, undo_nothing, 0 },
 	{ "close region", "4 KiB scattered", MIB, W, prepare_region, call_close, undo_nothing, 0 },

@@ -241,9 +241,13 @@ static const struct {
 } commands[] = {
 	{ PHYR_IOC_INFO, sizeof(struct phyr_info), offsetof(struct phyr_info, flags) },
 	{ PHYR_IOC_PIN, sizeof(struct phyr_pin), sizeof(struct phyr_pin) },
-	{ PHYR_IOC_QUERY, sizeof(struct phyr_query), sizeof(struct phyr_query) },
+	{ PHYR_IOC_QUERY, sizeof(struct phyr_query), offsetof(struct phyr_query, large_entry) },
 	{ PHYR_IOC_RANGES, sizeof(struct phyr_ranges), sizeof(struct phyr_ranges) },
 	{ PHYR_IOC_IMPORT, sizeof(struct phyr_import), sizeof(struct phyr_import) },
+	{ PHYR_IOC_COPY, sizeof(struct phyr_copy), sizeof(struct phyr_copy) },
+	{ PHYR_IOC_FILL, sizeof(struct phyr_fill), sizeof(struct phyr_fill) },
+	{ PHYR_IOC_COMPARE, sizeof(struct phyr_compare), sizeof(struct phyr_compare) },
+	{ PHYR_IOC_CRC32C, sizeof(struct phyr_crc), sizeof(struct phyr_crc) },
 };
 
 /* Something to ask about, and @arg to ask for it in the right way. */
@@ -252,6 +256,30 @@ static struct {
 	int region;
 	struct phyr_range range;
 } asked;
+
+static void prepare_bytes(unsigned int cmd, void *arg)
+{
+	struct phyr_copy *copy = arg;
+	struct phyr_fill *fill = arg;
+	struct phyr_compare *compare = arg;
+	struct phyr_crc *crc = arg;
+
+	if (cmd == PHYR_IOC_COPY) {
+		copy->dst_fd = asked.region;
+		copy->src_fd = asked.region;
+		copy->len = 1;
+	} else if (cmd == PHYR_IOC_FILL) {
+		fill->fd = asked.region;
+		fill->len = 1;
+	} else if (cmd == PHYR_IOC_COMPARE) {
+		compare->a_fd = asked.region;
+		compare->b_fd = asked.region;
+		compare->len = 1;
+	} else if (cmd == PHYR_IOC_CRC32C) {
+		crc->fd = asked.region;
+		crc->len = 1;
+	}
+}
 
 static void prepare(unsigned int cmd, unsigned int size, void *arg)
 {
@@ -273,6 +301,8 @@ static void prepare(unsigned int cmd, unsigned int size, void *arg)
 		ranges->nr = 1;
 	} else if (cmd == PHYR_IOC_IMPORT) {
 		import->dmabuf = asked.region;
+	} else {
+		prepare_bytes(cmd, arg);
 	}
 }
 
@@ -290,7 +320,7 @@ static int ask(unsigned int cmd, void *arg)
 static void asked_begin(void)
 {
 	asked.addr = anon(4 * PAGE, RW);
-	asked.region = pin(asked.addr, 4 * PAGE, 0);
+	asked.region = pin(asked.addr, 4 * PAGE, PHYR_PIN_WRITE);
 }
 
 static void asked_end(void)

@@ -622,6 +622,72 @@ static int call_unpin(struct thread *t, const uint64_t *a)
 	return ioctl(fuzz.driver, PT_IOC_UNPIN, flags) ? errno : 0;
 }
 
+/* Bytes of a region for the program, which has room for a few. */
+static int bytes_out(struct thread *t, const uint64_t *a)
+{
+	struct phyr_copy copy = {
+		.size = sizeof(copy), .dst_fd = -1, .src_fd = fd_of(a[0]),
+		.dst = (uintptr_t)t->out, .src = a[1], .len = a[2] % (OUT_ROOM + 1),
+	};
+	int error;
+
+	memset(t->out, POISON, OUT_ROOM);
+	error = guarded_ioctl(t, fuzz.dev, PHYR_IOC_COPY, &copy);
+	must_be(error || (copy.done && copy.done <= copy.len));
+	for (size_t at = copy.len; at < OUT_ROOM; at++)
+		must_be(t->out[at] == POISON);
+	return error;
+}
+
+/* A region onto itself, where it is: nothing changes, unless somebody else writes there. */
+static int bytes_in_place(struct thread *t, const uint64_t *a)
+{
+	struct phyr_copy copy = {
+		.size = sizeof(copy), .dst_fd = fd_of(a[0]), .src_fd = fd_of(a[0]),
+		.dst = a[1], .src = a[1], .len = a[2],
+	};
+	int error;
+
+	if (!fuzz.alone)
+		return bytes_out(t, a);
+	error = guarded_ioctl(t, fuzz.dev, PHYR_IOC_COPY, &copy);
+	must_be(error || (copy.done && copy.done <= copy.len));
+	return error;
+}
+
+static int bytes_compare(struct thread *t, const uint64_t *a)
+{
+	struct phyr_compare compare = {
+		.size = sizeof(compare), .a_fd = fd_of(a[0]), .b_fd = fd_of(a[3]),
+		.a = a[1], .b = a[4], .len = a[2],
+	};
+	int error = guarded_ioctl(t, fuzz.dev, PHYR_IOC_COMPARE, &compare);
+
+	must_be(error || (compare.equal <= compare.done && compare.done <= compare.len));
+	return error;
+}
+
+static int bytes_crc(struct thread *t, const uint64_t *a)
+{
+	struct phyr_crc crc = {
+		.size = sizeof(crc), .fd = fd_of(a[0]), .crc = (uint32_t)a[4], .offset = a[1],
+		.len = a[2],
+	};
+	int error = guarded_ioctl(t, fuzz.dev, PHYR_IOC_CRC32C, &crc);
+
+	must_be(error || (crc.done && crc.done <= crc.len));
+	return error;
+}
+
+static int call_bytes(struct thread *t, const uint64_t *a)
+{
+	static int (*const ways[])(struct thread *t, const uint64_t *a) = {
+		bytes_out, bytes_in_place, bytes_compare, bytes_crc,
+	};
+
+	return ways[a[5] % ARRAY_SIZE(ways)](t, a);
+}
+
 static int (*const calls[NR_OPS])(struct thread *t, const uint64_t *a) = {
 	[OP_OPEN] = call_open, [OP_INFO] = call_info, [OP_PIN] = call_pin,
 	[OP_QUERY] = call_query, [OP_RANGES] = call_ranges, [OP_IOCTL] = call_ioctl,
@@ -636,6 +702,7 @@ static int (*const calls[NR_OPS])(struct thread *t, const uint64_t *a) = {
 	[OP_EDU_END] = call_edu_end, [OP_VMAP] = call_vmap, [OP_ARRAY] = call_array,
 	[OP_LIST] = call_list, [OP_COPY] = call_copy, [OP_MAP] = call_map,
 	[OP_UNPIN] = call_unpin, [OP_IMPORT_BUF] = call_import_buf,
+	[OP_BYTES] = call_bytes,
 };
 
 int call_do(struct thread *t, unsigned int op, const uint64_t *args)

@@ -158,6 +158,8 @@ struct shaped {
 /* What the first version of a structure had: longer ones came later. */
 static uint32_t least_size(unsigned int cmd, uint32_t ksize)
 {
+	if (cmd == PHYR_IOC_QUERY)
+		return offsetof(struct phyr_query, large_entry);
 	return cmd == PHYR_IOC_INFO ? offsetof(struct phyr_info, flags) : ksize;
 }
 

@@ -73,6 +73,7 @@ static const struct {
 	[OP_UNPIN] = { "unpin", 3, { ARG_FLAGS } },
 	[OP_IMPORT_BUF] = { "import-buf", 8, { ARG_SLOT, ARG_FD, ARG_OFFSET, ARG_LEN, ARG_FLAGS,
 					       ARG_SHAPE } },
+	[OP_BYTES] = { "bytes", 10, { ARG_FD, ARG_OFFSET, ARG_LEN, ARG_FD, ARG_OFFSET, ARG_SMALL } },
 };
 
 uint64_t rnd(uint64_t *state)
@@ -188,6 +189,7 @@ static uint64_t pick_cmd(uint64_t *s)
 {
 	static const uint32_t known[] = {
 		PHYR_IOC_INFO, PHYR_IOC_PIN, PHYR_IOC_QUERY, PHYR_IOC_RANGES, PHYR_IOC_IMPORT,
+		PHYR_IOC_COPY, PHYR_IOC_FILL, PHYR_IOC_COMPARE, PHYR_IOC_CRC32C,
 		DMA_BUF_IOCTL_SYNC, DMA_BUF_IOCTL_EXPORT_SYNC_FILE,
 		DMA_BUF_IOCTL_IMPORT_SYNC_FILE, DMA_BUF_SET_NAME,
 	};
