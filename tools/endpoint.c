@@ -154,11 +154,11 @@ static int open_file(struct endpoint *e, int flags)
 static void hint_process(int error)
 {
 	if (error == EPERM)
-		fputs("  only who may trace the process may do that: its user, or CAP_SYS_PTRACE; see\n"
-		      "  /proc/sys/kernel/yama/ptrace_scope too\n", stderr);
+		fputs("  only who may trace the process may do that: its user, or CAP_SYS_PTRACE;\n"
+		      "  see /proc/sys/kernel/yama/ptrace_scope too\n", stderr);
 	else if (error == EFAULT)
-		fputs("  nothing is mapped there, or it may not be accessed that way, see\n"
-		      "  /proc/PID/maps; memory of devices and regions cannot be reached so\n", stderr);
+		fputs("  nothing is mapped there, or not for that access, see /proc/PID/maps; memory of\n"
+		      "  devices, and mappings of regions, cannot be reached by an address\n", stderr);
 }
 
 static int fail_process(const struct endpoint *e, const char *what)
