@@ -42,7 +42,7 @@ static const struct hint hints[] = {
 	{ ENOTTY, "that is no /dev/phyr, or the loaded module is older than this call" },
 	{ EIO, "the memory did not answer: the processor reported an error as it was read" },
 	{ EHWPOISON, "a part of that memory is broken, the kernel has put it out of use" },
-	{ EINTR, "the process got a signal, or is being killed" },
+	{ EINTR, "the process is being killed" },
 };
 
 PHYR_EXPORT const char *phyr_hint(int error)
