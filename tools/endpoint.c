@@ -361,17 +361,8 @@ static int pin_part(struct endpoint *e, uint64_t length, bool write)
  */
 int endpoint_start(struct endpoint *e, uint64_t length, bool write)
 {
-	unsigned int access = write ? PHYR_ACCESS_WRITE : PHYR_ACCESS_READ;
-	int ret;
-
 	if (e->place.kind == ENDPOINT_BAR || e->place.kind == ENDPOINT_PHYS)
 		return pin_part(e, length, write);
-	if (e->place.kind != ENDPOINT_REGION)
-		return 0;
-	ret = phyr_begin_access(e->fd, access);
-	if (ret)
-		return tool_fail_phyr(ret, "cannot access %s", e->text);
-	e->access = access;
 	return 0;
 }
 
@@ -392,8 +383,6 @@ int endpoint_finish(struct endpoint *e)
 
 void endpoint_close(struct endpoint *e)
 {
-	if (e->access)
-		phyr_end_access(e->fd, e->access);
 	if (e->fd >= 0)
 		close(e->fd);
 	if (e->mem.map_len)

@@ -27,7 +27,6 @@
  * @stream: a file that cannot seek
  * @regular: a file that grows
  * @block: a block device
- * @access: PHYR_ACCESS_* that phyr_begin_access() was called with
  */
 struct endpoint {
 	const char *text;
@@ -42,7 +41,6 @@ struct endpoint {
 	bool stream;
 	bool regular;
 	bool block;
-	unsigned int access;
 };
 
 /* These return 0, or an exit status after a message. */
