@@ -64,6 +64,8 @@ static vm_fault_t insert_page(const struct phyr_region *region, struct vm_area_s
 	 */
 	if (kind == PHYR_PFNMAP && pfn_valid(pfn))
 		return VM_FAULT_SIGBUS;
+	if (kind != PHYR_PFNMAP && is_page_hwpoison(pfn_to_page(pfn)))
+		return VM_FAULT_HWPOISON;
 	if (kind == PHYR_PFNMAP)
 		prot = region_prot(region, vma_offset(vma, addr), prot);
 	else if (vma->vm_flags & VM_MIXEDMAP)
@@ -71,11 +73,13 @@ static vm_fault_t insert_page(const struct phyr_region *region, struct vm_area_s
 	return vmf_insert_pfn_prot(vma, addr, pfn, prot);
 }
 
-/* PTEs for [@addr, @end), as far as it goes. */
-static vm_fault_t insert_pages(const struct phyr_region *region, struct vm_area_struct *vma,
+/* PTEs for [@addr, @end): an error is one of the page that was touched, or of all. */
+static vm_fault_t insert_pages(const struct phyr_region *region, const struct vm_fault *vmf,
 			       unsigned long addr, unsigned long end)
 {
-	vm_fault_t ret = VM_FAULT_SIGBUS;
+	unsigned long touched = vmf->address & PAGE_MASK;
+	struct vm_area_struct *vma = vmf->vma;
+	vm_fault_t ret = VM_FAULT_NOPAGE;
 	unsigned long pfn, last;
 	struct phyr_iter it;
 	struct phyr phyr;
@@ -84,11 +88,11 @@ static vm_fault_t insert_pages(const struct phyr_region *region, struct vm_area_
 		last = PHYS_PFN(phyr.addr + phyr.len - 1);
 		for (pfn = PHYS_PFN(phyr.addr); pfn <= last; pfn++, addr += PAGE_SIZE) {
 			ret = insert_page(region, vma, addr, pfn, it.kind);
-			if (ret & VM_FAULT_ERROR)
+			if (ret & VM_FAULT_OOM || (ret & VM_FAULT_ERROR && addr == touched))
 				return ret;
 		}
 	}
-	return ret;
+	return VM_FAULT_NOPAGE;
 }
 
 /*
@@ -108,7 +112,8 @@ static bool is_large(const struct phyr *phyr, enum phyr_kind kind)
 	if (kind != PHYR_RAM || phyr->len < PMD_SIZE || !IS_ALIGNED(phyr->addr, PMD_SIZE))
 		return false;
 	folio = page_folio(pfn_to_page(PHYS_PFN(phyr->addr)));
-	return folio_order(folio) >= PMD_ORDER && may_be_large(folio);
+	return folio_order(folio) >= PMD_ORDER && !folio_contain_hwpoisoned_page(folio) &&
+	       may_be_large(folio);
 }
 
 /* Cuts a phyr to where memory for a PMD entry begins. */
@@ -152,24 +157,48 @@ static vm_fault_t insert_large(const struct phyr_region *region, const struct vm
 	return vmf_insert_pfn_pmd(&at, PHYS_PFN(phyr.addr), write);
 }
 
-/* What the mapping has of the 2 MiB at @addr, all of it. */
+/*
+ * What the mapping has of the 2 MiB at @addr, all of it.  An entry that is there may be one
+ * for reading (soft-dirty bits, or mprotect(), make them), and a write to it comes here too:
+ * it is made writable, or split by the caller.
+ */
 static vm_fault_t fill_pmd(const struct phyr_region *region, const struct vm_fault *vmf,
 			   unsigned long addr, pmd_t *pmd, bool large)
 {
+	bool write = pmd == vmf->pmd && vmf->flags & FAULT_FLAG_WRITE;
 	struct vm_area_struct *vma = vmf->vma;
-	bool faulting = pmd == vmf->pmd;
+	pmd_t entry = READ_ONCE(*pmd);
 	vm_fault_t ret;
 
-	if (large && pmd_none(READ_ONCE(*pmd))) {
-		ret = insert_large(region, vmf, addr, pmd,
-				   faulting && vmf->flags & FAULT_FLAG_WRITE);
+	if (large && (pmd_none(entry) || (write && pmd_leaf(entry)))) {
+		ret = insert_large(region, vmf, addr, pmd, write);
 		if (!(ret & VM_FAULT_FALLBACK))
 			return ret;
 	}
 	if (pmd_leaf(READ_ONCE(*pmd)))
-		return VM_FAULT_NOPAGE;
-	return insert_pages(region, vma, max(addr, vma->vm_start),
+		return write ? VM_FAULT_FALLBACK : VM_FAULT_NOPAGE;
+	return insert_pages(region, vmf, max(addr, vma->vm_start),
 			    min(addr + PMD_SIZE, vma->vm_end));
+}
+
+/*
+ * Other faults of this region's mappings are kept out meanwhile: each finds no entry, or a
+ * whole one.  A revocation waits for phyr_list_leave(), so the lock is taken before.
+ */
+static vm_fault_t fill_pmd_locked(struct phyr_region *region, const struct vm_fault *vmf,
+				  unsigned long addr, pmd_t *pmd, bool large)
+{
+	vm_fault_t ret = VM_FAULT_SIGBUS;
+	int idx;
+
+	mutex_lock(&region->fault_lock);
+	idx = phyr_list_enter(&region->list);
+	if (idx >= 0) {
+		ret = fill_pmd(region, vmf, addr, pmd, large);
+		phyr_list_leave(&region->list, idx);
+	}
+	mutex_unlock(&region->fault_lock);
+	return ret;
 }
 
 /*
@@ -177,8 +206,7 @@ static vm_fault_t fill_pmd(const struct phyr_region *region, const struct vm_fau
  * only faults in mappings of this region put something there.  At both ends the PTEs of
  * other mappings may be beside.
  */
-static void fill_neighbours(const struct phyr_region *region, const struct vm_fault *vmf,
-			    bool large)
+static void fill_neighbours(struct phyr_region *region, const struct vm_fault *vmf, bool large)
 {
 	unsigned long here = vmf->address & PMD_MASK, first = vmf->address & PUD_MASK, addr;
 	struct vm_area_struct *vma = vmf->vma;
@@ -189,7 +217,7 @@ static void fill_neighbours(const struct phyr_region *region, const struct vm_fa
 		pmd = vmf->pmd - (here - first) / PMD_SIZE + (addr - first) / PMD_SIZE;
 		if (pmd == vmf->pmd || (!pmd_none(READ_ONCE(*pmd)) && has_all_of_pmd(vma, addr)))
 			continue;
-		if (fill_pmd(region, vmf, addr, pmd, large) & VM_FAULT_ERROR ||
+		if (fill_pmd_locked(region, vmf, addr, pmd, large) & VM_FAULT_ERROR ||
 		    fatal_signal_pending(current))
 			break;
 		cond_resched();
@@ -206,22 +234,13 @@ static bool fills_table(const struct phyr_region *region, const struct vm_area_s
 	       !(vma->vm_flags & VM_RAND_READ);
 }
 
-/* Other faults of this mapping are kept out: each finds no entry, or a whole one. */
 static vm_fault_t region_fill(struct vm_fault *vmf, bool large)
 {
 	struct phyr_region *region = vmf->vma->vm_private_data;
-	vm_fault_t ret;
-	int idx;
+	vm_fault_t ret = fill_pmd_locked(region, vmf, vmf->address & PMD_MASK, vmf->pmd, large);
 
-	idx = phyr_list_enter(&region->list);
-	if (idx < 0)
-		return VM_FAULT_SIGBUS;
-	mutex_lock(&region->fault_lock);
-	ret = fill_pmd(region, vmf, vmf->address & PMD_MASK, vmf->pmd, large);
-	if (!(ret & VM_FAULT_ERROR) && fills_table(region, vmf->vma))
+	if (!(ret & (VM_FAULT_ERROR | VM_FAULT_FALLBACK)) && fills_table(region, vmf->vma))
 		fill_neighbours(region, vmf, large);
-	mutex_unlock(&region->fault_lock);
-	phyr_list_leave(&region->list, idx);
 	return ret;
 }
 
@@ -280,9 +299,9 @@ static bool has_large_entries(const struct phyr_region *region)
 }
 
 /**
- * phyr_region_congruent - where a mapping of a region has large entries
+ * phyr_region_congruent - the alignment at which a mapping of a region gets large entries
  * @region: the region
- * @congruent: set to what its address has to be modulo the size of such an entry
+ * @congruent: set to the address of the region's first byte, modulo what is returned
  *
  * Context: process, may sleep.
  * Return: the size of large entries, or 0 if there is no memory for one.

@@ -4,6 +4,7 @@
  * large entries when a mapping is cut, moved, forked, protected and zapped. As any user.
  */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -299,8 +300,39 @@ static void cut_random(struct part *p)
 	must(numbered(p->map, LEN, 0));
 }
 
+/* Written by the kernel, which would try for ever, and by the program. */
+static void write_both_ways(const struct part *p)
+{
+	int zero = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+
+	must(zero >= 0);
+	for (size_t at = 16; at < LEN; at += LARGE)
+		must(read(zero, p->map + at, 1) == 1);
+	for (size_t at = LARGE - 24; at < LEN; at += LARGE)
+		p->map[at] = 5;
+	close(zero);
+	must(numbered(p->map, LEN, 0));
+}
+
+/* Entries for reading, in a mapping for writing: soft-dirty bits are cleared, by anybody. */
+static void cut_soft_dirty(struct part *p)
+{
+	must(!prctl(PR_SET_DUMPABLE, 1, 0, 0, 0));
+	if (write_file("/proc/self/clear_refs", "4"))
+		return;		/* this kernel has none */
+	map_anew(p, 0, LEN);
+	must(!write_file("/proc/self/clear_refs", "4"));
+	must(numbered(p->map, LEN, 0));
+	write_both_ways(p);
+	must(!write_file("/proc/self/clear_refs", "4"));
+	must(!mprotect(p->map, LEN, PROT_READ));
+	must(!mprotect(p->map, LEN, RW));
+	write_both_ways(p);
+}
+
 static void (*const cuts[])(struct part *p) = {
 	cut_mprotect, cut_munmap, cut_mremap, cut_fork, cut_no_thp, cut_random,
+	cut_soft_dirty,
 };
 
 static const char *cut_kind;
