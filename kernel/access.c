@@ -228,8 +228,8 @@ EXPORT_SYMBOL_GPL(phyr_access_leave);
  * @offset: of the byte, in the list
  * @window: filled in, as far as the phyr goes
  *
- * The caller checks whether it may be written: phyr_list_read_only().  Memory of a list is
- * cached in one way only, the one that it has for the program that lends it.
+ * The caller checks whether it may be written: phyr_list_read_only().  Memory is cached as
+ * in the mapping that it was pinned from.
  *
  * struct iosys_map tells I/O memory from system memory, but neither how long it is nor how
  * it is cached.

@@ -16,6 +16,7 @@
 #include <linux/export.h>
 #include <linux/io.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -39,8 +40,23 @@ static size_t until_poison(const struct phyr_window *w, size_t len)
 	return len;
 }
 
+/*
+ * A hypervisor may have to emulate a load from a BAR that is one of its own devices', and
+ * not know this one: KVM of 6.12 does not, nor does a confidential guest's own decoder.
+ */
+static bool stream_in_vm;
+module_param(stream_in_vm, bool, 0600);
+MODULE_PARM_DESC(stream_in_vm,
+		 "in a virtual machine, too, read write-combined memory by loads that fill no cache");
+
 #ifdef CONFIG_X86_64
 #include <asm/fpu/api.h>
+
+static bool can_stream(void)
+{
+	return boot_cpu_has(X86_FEATURE_XMM4_1) && irq_fpu_usable() &&
+	       (!boot_cpu_has(X86_FEATURE_HYPERVISOR) || READ_ONCE(stream_in_vm));
+}
 
 #define STREAM_STEP	SZ_4K		/* without preemption */
 
@@ -65,7 +81,7 @@ static size_t stream_from_wc(void *to, const void __iomem *from, size_t len)
 {
 	size_t n = min_t(size_t, round_down(len, 64), STREAM_STEP);
 
-	if (!n || (unsigned long)from % 64 || !boot_cpu_has(X86_FEATURE_XMM4_1) || !irq_fpu_usable())
+	if (!n || (unsigned long)from % 64 || !can_stream())
 		return 0;
 	kernel_fpu_begin();
 	mb();	/* such loads may be served from what an earlier one has brought */
@@ -112,12 +128,18 @@ static ssize_t window_read(const struct phyr_window *w, void *buf, size_t len)
 	return left == len ? -EIO : len - left;
 }
 
-static void window_write(const struct phyr_window *w, const void *buf, size_t len)
+/* A page that is poisoned may be gone from the kernel's own mapping: not written either. */
+static ssize_t window_write(const struct phyr_window *w, const void *buf, size_t len)
 {
-	if (w->map.is_iomem)
+	if (w->map.is_iomem) {
 		memcpy_toio(w->map.vaddr_iomem, buf, len);
-	else
-		memcpy(w->map.vaddr, buf, len);
+		return len;
+	}
+	len = until_poison(w, len);
+	if (!len)
+		return -EHWPOISON;
+	memcpy(w->map.vaddr, buf, len);
+	return len;
 }
 
 /* Is a list revocable, or not memory that can be addressed like any other? */
@@ -175,10 +197,8 @@ static ssize_t write_step(struct phyr_access *dst, u64 offset, const void *buf, 
 	if (idx < 0)
 		return idx;
 	n = phyr_access_window(dst, offset, &w);
-	if (!n) {
-		n = min(len, w.len);
-		window_write(&w, buf, n);
-	}
+	if (!n)
+		n = window_write(&w, buf, min(len, w.len));
 	phyr_access_leave(dst, idx);
 	return n;
 }
@@ -223,7 +243,10 @@ static ssize_t copy_direct(struct phyr_access *dst, u64 dst_offset, struct phyr_
 
 	n = phyr_access_window(src, src_offset, &from) ?:
 	    phyr_access_window(dst, dst_offset, &to);
-	return n ?: window_read(&from, to.map.vaddr, min3(len, from.len, to.len));
+	if (n)
+		return n;
+	len = until_poison(&to, min3(len, from.len, to.len));
+	return len ? window_read(&from, to.map.vaddr, len) : -EHWPOISON;
 }
 
 static ssize_t copy_buffered(struct phyr_access *dst, u64 dst_offset, struct phyr_access *src,
@@ -290,11 +313,13 @@ static ssize_t copy_down(struct phyr_access *dst, u64 dst_offset, struct phyr_ac
  *
  * Ranges of one list may overlap, as those of memmove().
  *
- * Context: process, may sleep; no lock that a revocation may wait for.
+ * Context: process, may sleep; no lock that a revocation waits for, see
+ * phyr_list_register_user().
  * Return: how many bytes were copied, @len if nothing stopped it; or if none was, -EINVAL
  * for a range that is not in its list, -EACCES for a read-only @dst, -ENODEV if one was
  * revoked, -EHWPOISON before a poisoned page, -EIO after a machine check, -EINTR for a fatal
- * signal, -ENOMEM.
+ * signal, -ENOMEM.  Where the bytes overlap and move up, it is all or an error, after which
+ * some behind the beginning may have been written.
  */
 ssize_t phyr_copy(struct phyr_access *dst, u64 dst_offset, struct phyr_access *src,
 		  u64 src_offset, size_t len)
@@ -360,7 +385,10 @@ static ssize_t from_iter_direct(struct phyr_access *dst, u64 offset, size_t len,
 	n = phyr_access_window(dst, offset, &w);
 	if (n)
 		return n;
-	n = _copy_from_iter(w.map.vaddr, min(len, w.len), from);
+	len = until_poison(&w, min(len, w.len));
+	if (!len)
+		return -EHWPOISON;
+	n = _copy_from_iter(w.map.vaddr, len, from);
 	return n ?: -EFAULT;
 }
 
@@ -415,7 +443,8 @@ static ssize_t copy_iter(struct phyr_access *access, u64 offset, size_t len,
  * @len: length in bytes, not 0
  * @to: advanced by what was copied
  *
- * Context: process, may sleep, and take page faults; no lock that a revocation may wait for.
+ * Context: process, may sleep, and take page faults; no lock that a revocation waits for, see
+ * phyr_list_register_user().
  * Return: how many bytes were copied, or an error as phyr_copy(); -EFAULT if @to has no room.
  */
 ssize_t phyr_copy_to_iter(struct phyr_access *src, u64 offset, size_t len, struct iov_iter *to)
@@ -429,10 +458,11 @@ EXPORT_SYMBOL_GPL(phyr_copy_to_iter);
  * @dst: access to the list
  * @offset: first byte there
  * @len: length in bytes, not 0
- * @from: advanced by what was copied, and perhaps more if that was revoked
+ * @from: advanced by what was copied; further, if the list is revoked
  *
- * Context: process, may sleep, and take page faults; no lock that a revocation may wait for.
- * Return: how many bytes were copied, or an error as phyr_copy(); -EFAULT if @from has none.
+ * Context: process, may sleep, and take page faults; no lock that a revocation waits for, see
+ * phyr_list_register_user().
+ * Return: how many bytes were copied, or an error as phyr_copy(); -EFAULT if none of @from can be read.
  */
 ssize_t phyr_copy_from_iter(struct phyr_access *dst, u64 offset, size_t len,
 			    struct iov_iter *from)
@@ -454,8 +484,11 @@ static ssize_t fill_step(struct phyr_access *dst, u64 offset, size_t len, u8 byt
 		return idx;
 	n = phyr_access_window(dst, offset, &w);
 	if (!n) {
-		n = min(len, w.len);
-		iosys_map_memset(&w.map, 0, byte, n);
+		len = min(len, w.len);
+		if (!w.map.is_iomem)
+			len = until_poison(&w, len);
+		iosys_map_memset(&w.map, 0, byte, len);
+		n = len ?: -EHWPOISON;
 	}
 	phyr_access_leave(dst, idx);
 	return n;
@@ -466,9 +499,10 @@ static ssize_t fill_step(struct phyr_access *dst, u64 offset, size_t len, u8 byt
  * @dst: access to the list
  * @offset: first byte there
  * @len: length in bytes, not 0
- * @byte: what each is then
+ * @byte: the value
  *
- * Context: process, may sleep; no lock that a revocation may wait for.
+ * Context: process, may sleep; no lock that a revocation waits for, see
+ * phyr_list_register_user().
  * Return: how many bytes were filled, or an error as phyr_copy().
  */
 ssize_t phyr_fill(struct phyr_access *dst, u64 offset, size_t len, u8 byte)
@@ -525,7 +559,6 @@ static ssize_t compare(struct phyr_access *a, u64 offset, size_t len, const stru
 	size_t done = 0, same;
 	ssize_t n = 0;
 
-	*differ = false;
 	if (!buf)
 		return -ENOMEM;
 	while (done < len && n >= 0) {
@@ -550,9 +583,10 @@ static ssize_t compare(struct phyr_access *a, u64 offset, size_t len, const stru
  * @b: access to the other
  * @b_offset: first byte there
  * @len: length in bytes, not 0
- * @differ: set to whether the byte behind those that are alike is another
+ * @differ: set to true if the next byte differs, to false if something else stopped it
  *
- * Context: process, may sleep; no lock that a revocation may wait for.
+ * Context: process, may sleep; no lock that a revocation waits for, see
+ * phyr_list_register_user().
  * Return: how many bytes are alike, 0 if the first ones differ; or an error as phyr_copy().
  */
 ssize_t phyr_compare(struct phyr_access *a, u64 a_offset, struct phyr_access *b, u64 b_offset,
@@ -561,6 +595,7 @@ ssize_t phyr_compare(struct phyr_access *a, u64 a_offset, struct phyr_access *b,
 	const struct other other = { .access = b, .offset = b_offset };
 	int ret = check_range(a, a_offset, len, false) ?: check_range(b, b_offset, len, false);
 
+	*differ = false;
 	return ret ?: compare(a, a_offset, len, &other, differ);
 }
 EXPORT_SYMBOL_GPL(phyr_compare);
@@ -571,9 +606,10 @@ EXPORT_SYMBOL_GPL(phyr_compare);
  * @offset: first byte there
  * @len: length in bytes, not 0
  * @iter: advanced by what was compared
- * @differ: set to whether the byte behind those that are alike is another
+ * @differ: set to true if the next byte differs, to false if something else stopped it
  *
- * Context: process, may sleep, and take page faults; no lock that a revocation may wait for.
+ * Context: process, may sleep, and take page faults; no lock that a revocation waits for, see
+ * phyr_list_register_user().
  * Return: as phyr_compare(); -EFAULT if @iter has no more.
  */
 ssize_t phyr_compare_iter(struct phyr_access *a, u64 offset, size_t len, struct iov_iter *iter,
@@ -582,6 +618,7 @@ ssize_t phyr_compare_iter(struct phyr_access *a, u64 offset, size_t len, struct 
 	const struct other other = { .iter = iter };
 	int ret = check_range(a, offset, len, false);
 
+	*differ = false;
 	return ret ?: compare(a, offset, len, &other, differ);
 }
 EXPORT_SYMBOL_GPL(phyr_compare_iter);
@@ -591,9 +628,10 @@ EXPORT_SYMBOL_GPL(phyr_compare_iter);
  * @src: access to the list
  * @offset: first byte there
  * @len: length in bytes, not 0
- * @crc: what to begin with, as crc32c() takes it; then the sum
+ * @crc: in: the initial value; out: the checksum
  *
- * Context: process, may sleep; no lock that a revocation may wait for.
+ * Context: process, may sleep; no lock that a revocation waits for, see
+ * phyr_list_register_user().
  * Return: how many bytes are in the sum, or an error as phyr_copy().
  */
 ssize_t phyr_crc32c(struct phyr_access *src, u64 offset, size_t len, u32 *crc)

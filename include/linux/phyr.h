@@ -141,7 +141,7 @@ enum phyr_caching {
  * struct phyr_window - bytes of a list that the CPU finds side by side
  * @map: the address of the first one
  * @len: how many there are
- * @caching: how they are cached there, as everywhere else
+ * @caching: how @map is cached, as every other mapping of them
  * @kind: what memory they are in
  */
 struct phyr_window {

@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "common/bar.h"
 #include "common/driver.h"
 
 #define LEN	(MIB + 5 * PAGE)
@@ -87,6 +88,36 @@ static void test_kinds(void **state)
 			check_to_and_from(&l, parts[i].at, parts[i].len);
 		take_back(&l);
 	}
+}
+
+/* Loads from write-combined memory that fill no cache, which a hypervisor may not know. */
+static void test_streamed(void **state)
+{
+	static const char param[] = "/sys/module/phyr/parameters/stream_in_vm";
+	char *bar, *buf = anon(LEN, RW);
+	int region;
+
+	(void)state;
+	assert_true(bar_find());
+	bar = bar_map_file("resource2_wc", LEN);
+	region = pin(bar, LEN, PHYR_PIN_WRITE);
+	for (int on = 0; on < 2; on++) {
+		assert_int_equal(write_file(param, on ? "1" : "0"), 0);
+		pattern_fill(buf, LEN, 8 + (unsigned int)on);
+		assert_int_equal(phyr_copy_to(dev, region, 0, buf, LEN), LEN);
+		for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+			memset(buf, 0, LEN);
+			assert_int_equal(phyr_copy_from(dev, region, parts[i].at, buf, parts[i].len),
+					 parts[i].len);
+			for (size_t b = 0; b < parts[i].len; b += 1 + parts[i].len / 997)
+				assert_int_equal((unsigned char)buf[b],
+						 pattern(parts[i].at + b, 8 + (unsigned int)on));
+		}
+	}
+	assert_int_equal(write_file(param, "0"), 0);
+	close(region);
+	release(bar, LEN);
+	release(buf, LEN);
 }
 
 static void test_between(void **state)
@@ -371,6 +402,7 @@ int main(void)
 {
 	const struct CMUnitTest copy[] = {
 		fixture_test(test_kinds),
+		fixture_test(test_streamed),
 		fixture_test(test_between),
 		fixture_test(test_overlap),
 		fixture_test(test_compare_and_sum),
