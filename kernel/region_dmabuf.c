@@ -33,7 +33,9 @@
 
 /* What one importer has mapped. */
 struct region_map {
-	struct list_head entry;
+	struct list_head entry;		/* in region->maps, if it is not over */
+	struct phyr_region *region;
+	bool over;			/* revoked: nothing is synced any more */
 	struct phyr_user stopped;
 	struct phyr_dma *dma;
 	struct sg_table sgt;
@@ -84,6 +86,12 @@ static void region_unpin(struct dma_buf_attachment *attach)
 /* Importers are notified of a revocation by region_revoke(), before their mappings are. */
 static void map_stopped(struct phyr_user *user)
 {
+	struct region_map *map = container_of(user, struct region_map, stopped);
+
+	mutex_lock(&map->region->lock);
+	map->over = true;
+	list_del_init(&map->entry);
+	mutex_unlock(&map->region->lock);
 }
 
 static struct sg_table *region_map_dma_buf(struct dma_buf_attachment *attach,
@@ -98,6 +106,8 @@ static struct sg_table *region_map_dma_buf(struct dma_buf_attachment *attach,
 	map = kzalloc(sizeof(*map), GFP_KERNEL_ACCOUNT);
 	if (!map)
 		return ERR_PTR(-ENOMEM);
+	INIT_LIST_HEAD(&map->entry);
+	map->region = region;
 	map->stopped.revoke = map_stopped;
 	map->dma = phyr_dma_alloc(attach->dev, &map->stopped, GFP_KERNEL_ACCOUNT);
 	if (!map->dma) {
@@ -111,7 +121,8 @@ static struct sg_table *region_map_dma_buf(struct dma_buf_attachment *attach,
 	if (ret)
 		goto unmap;
 	mutex_lock(&region->lock);
-	list_add(&map->entry, &region->maps);
+	if (!map->over)
+		list_add(&map->entry, &region->maps);
 	mutex_unlock(&region->lock);
 	atomic_inc(&region->nr_maps);
 	return &map->sgt;
