@@ -180,5 +180,6 @@ module_exit(phyr_rxe_exit);
 MODULE_DESCRIPTION("Soft RoCE by phyrs: memory regions of any size, and dma-bufs");
 MODULE_AUTHOR("The phyr developers");
 MODULE_VERSION("0.1");
+MODULE_SOFTDEP("pre: ib_uverbs");	/* its calls are hooked before devices are lent to */
 MODULE_LICENSE("GPL");
 PHYR_IMPORT_DMA_BUF();
