@@ -36,6 +36,7 @@ static size_t best_align(const struct phyr_query *query, size_t len)
 static int find_place(int dev, int region, struct place *place)
 {
 	struct phyr_query query = { .size = sizeof(query) };
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	int ret = phyr_query(dev, region, &query);
 
 	if (ret)
@@ -48,6 +49,8 @@ static int find_place(int dev, int region, struct place *place)
 		return -EOVERFLOW;
 	if (!place->len)
 		place->len = (size_t)(query.bytes - place->offset);
+	/* a region that can be mapped consists of whole ones */
+	place->len = (place->len + page - 1) & ~(page - 1);
 	place->align = best_align(&query, place->len);
 	if (place->align)
 		place->rest = (size_t)((query.congruent + place->offset) % query.large_entry);
@@ -85,8 +88,11 @@ static void *map_there(int region, int prot, const struct place *place)
 
 static void *map_at(int region, int prot, const struct place *place)
 {
-	if (place->align)
-		return map_there(region, prot, place);
+	void *map = place->align ? map_there(region, prot, place) : MAP_FAILED;
+
+	/* without room for the longer reservation, anywhere */
+	if (map != MAP_FAILED || (place->align && errno != ENOMEM))
+		return map;
 	return mmap(NULL, place->len, prot, MAP_SHARED, region, (off_t)place->offset);
 }
 
@@ -103,11 +109,22 @@ static int touch(const char *map, size_t len)
 
 		next = at + STEP - ((uintptr_t)map + at) % STEP;
 		if (write(sink[1], map + at, 1) != 1 || read(sink[0], &byte, 1) != 1)
-			ret = errno == EFAULT ? -ENODEV : -errno;
+			ret = -errno;
 	}
 	close(sink[0]);
 	close(sink[1]);
 	return ret;
+}
+
+/* A fault that failed: the memory is revoked, or there was none for page tables. */
+static int why_no_fault(int dev, int region)
+{
+	struct phyr_query query = { .size = sizeof(query) };
+	int ret = phyr_query(dev, region, &query);
+
+	if (ret)
+		return ret;
+	return query.flags & PHYR_QUERY_REVOKED ? -ENODEV : -ENOMEM;
 }
 
 PHYR_EXPORT int phyr_mmap(int dev, int region, uint64_t offset, size_t len,
@@ -128,6 +145,8 @@ PHYR_EXPORT int phyr_mmap(int dev, int region, uint64_t offset, size_t len,
 	if (map == MAP_FAILED)
 		return -errno;
 	ret = flags & PHYR_MMAP_POPULATE ? touch(map, place.len) : 0;
+	if (ret == -EFAULT)
+		ret = why_no_fault(dev, region);
 	if (ret) {
 		munmap(map, place.len);
 		return ret;

@@ -299,6 +299,9 @@ static int prepare_copy(const struct copy_args *args, struct transfer *t)
 	if (ret)
 		return ret;
 	t->overlap = overlaps(t->src, t->dst, t->length);
+	if (t->overlap && t->length == ENDPOINT_UNKNOWN)
+		return tool_fail("%s and %s may overlap: say how much, with --length",
+				 t->src->text, t->dst->text);
 	ret = start(t);
 	return ret ? ret : make_empty(t);
 }
