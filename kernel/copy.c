@@ -462,7 +462,8 @@ EXPORT_SYMBOL_GPL(phyr_copy_to_iter);
  *
  * Context: process, may sleep, and take page faults; no lock that a revocation waits for, see
  * phyr_list_register_user().
- * Return: how many bytes were copied, or an error as phyr_copy(); -EFAULT if none of @from can be read.
+ * Return: how many bytes were copied, or an error as phyr_copy(); -EFAULT if none of @from
+ * can be read.
  */
 ssize_t phyr_copy_from_iter(struct phyr_access *dst, u64 offset, size_t len,
 			    struct iov_iter *from)

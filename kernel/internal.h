@@ -54,7 +54,7 @@ struct phyr_pt_run {
 };
 
 void phyr_pt_runs(struct mm_struct *mm, unsigned long addr, unsigned long max,
-		    struct phyr_pt_run *runs, unsigned int nr);
+		  struct phyr_pt_run *runs, unsigned int nr);
 
 /* pfnmap.c */
 long phyr_pfnmap_span(struct mm_struct *mm, unsigned long addr, unsigned long max,

@@ -15,7 +15,7 @@
 
 /* The part of an entry of @size bytes at @pfn that lies from @addr on. */
 static void run_set(struct phyr_pt_run *run, unsigned long pfn, unsigned long size,
-		     unsigned long addr, bool writable)
+		    unsigned long addr, bool writable)
 {
 	unsigned long skip = (addr & (size - 1)) >> PAGE_SHIFT;
 
@@ -76,7 +76,7 @@ static bool pud_walk_start(struct mm_struct *mm, unsigned long addr, struct pud_
 }
 
 static void pmd_walk(struct pud_walk *walk, unsigned long addr, unsigned long max,
-		      struct phyr_pt_run *run)
+		     struct phyr_pt_run *run)
 {
 	pmd_t *pmdp, pmd;
 
@@ -125,7 +125,7 @@ static void pmd_walk(struct pud_walk *walk, unsigned long addr, unsigned long ma
  * for each run.
  */
 void phyr_pt_runs(struct mm_struct *mm, unsigned long addr, unsigned long max,
-		    struct phyr_pt_run *runs, unsigned int nr)
+		  struct phyr_pt_run *runs, unsigned int nr)
 {
 	struct pud_walk walk = { .end = 0 };
 	unsigned long flags;

@@ -100,7 +100,7 @@ static void array_append(struct pin_out *out, const struct phyr *phyr, enum phyr
 
 /* The caller has made sure that an array has room. */
 static int out_append(struct pin_out *out, const struct phyr *phyrs, unsigned int nr,
-		    enum phyr_kind kind)
+		      enum phyr_kind kind)
 {
 	if (out->list)
 		return phyr_list_append_many(out->list, phyrs, nr, kind, GFP_KERNEL_ACCOUNT);
@@ -122,7 +122,7 @@ static unsigned int out_room(const struct pin_out *out)
 
 /* Appends @nr contiguous pages at the next byte. */
 static int pin_append(struct pinner *p, unsigned long pfn, unsigned long nr,
-		    enum phyr_kind kind)
+		      enum phyr_kind kind)
 {
 	unsigned long skip = offset_in_page(p->addr);
 	const struct phyr phyr = {
@@ -372,7 +372,7 @@ static unsigned int leaves_gup(struct pinner *p, unsigned int max)
  * are of one kind.  Returns how many; *@ret is an error if that is why it stopped.
  */
 static unsigned int leaves_grab(struct pinner *p, const struct phyr_pt_run *runs,
-			       unsigned int max, struct phyr *phyrs, int *ret)
+				unsigned int max, struct phyr *phyrs, int *ret)
 {
 	unsigned long nr = p->stride / PAGE_SIZE;
 	enum phyr_kind kind = page_kind(p->pages[0]);

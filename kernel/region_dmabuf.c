@@ -95,7 +95,7 @@ static void map_stopped(struct phyr_user *user)
 }
 
 static struct sg_table *region_map_dma_buf(struct dma_buf_attachment *attach,
-				   enum dma_data_direction dir)
+					   enum dma_data_direction dir)
 {
 	struct phyr_region *region = attach->dmabuf->priv;
 	struct region_map *map;
@@ -136,7 +136,7 @@ free:
 }
 
 static void region_unmap_dma_buf(struct dma_buf_attachment *attach, struct sg_table *sgt,
-			 enum dma_data_direction dir)
+				 enum dma_data_direction dir)
 {
 	struct phyr_region *region = attach->dmabuf->priv;
 	struct region_map *map = container_of(sgt, struct region_map, sgt);

@@ -144,7 +144,7 @@ static bool interval_take_back(struct phyr_interval *interval)
 }
 
 static bool interval_invalidate(struct mmu_interval_notifier *notifier,
-			       const struct mmu_notifier_range *range, unsigned long seq)
+				const struct mmu_notifier_range *range, unsigned long seq)
 {
 	struct phyr_interval *interval = container_of(notifier, struct phyr_interval, notifier);
 

@@ -71,7 +71,7 @@ void phyr_dma_clear(struct phyr_dma *dma)
  * slice is empty then.
  */
 int phyr_dma_iter_init(struct phyr_dma_iter *it, const struct phyr_dma *dma,
-		      u64 offset, u64 len, const struct phyr_seg_limits *lim)
+		       u64 offset, u64 len, const struct phyr_seg_limits *lim)
 {
 	it->left = 0;
 	if (!phyr_seg_limits_valid(lim))
