@@ -164,19 +164,19 @@ static struct scatterlist *sg_after(struct scatterlist *s)
 }
 
 /* Sets the entries of one phyr, of which @s is the first; returns the next one. */
-static struct scatterlist *sg_set_phyr(struct scatterlist *s, struct phyr phyr, unsigned int max)
+static struct scatterlist *sg_set_phyr(struct scatterlist *s, struct phyr range, unsigned int max)
 {
 	for (;;) {
-		unsigned int len = min_t(size_t, phyr.len, max);
+		unsigned int len = min_t(size_t, range.len, max);
 
-		sg_set_page(s, pfn_to_page(PHYS_PFN(phyr.addr)), len, offset_in_page(phyr.addr));
+		sg_set_page(s, pfn_to_page(PHYS_PFN(range.addr)), len, offset_in_page(range.addr));
 		if (sg_is_last(s))
 			return s;
 		s = sg_after(s);
-		if (likely(phyr.len == len))
+		if (likely(range.len == len))
 			return s;
-		phyr.addr += len;
-		phyr.len -= len;
+		range.addr += len;
+		range.len -= len;
 	}
 }
 

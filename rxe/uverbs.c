@@ -41,6 +41,7 @@ static typeof_member(struct ib_device_ops, reg_user_mr_dmabuf) lent;
 
 static bool has_own_operation(const struct ib_device *device)
 {
+	/* pairs with the release in phyr_uverbs_lend(): @lent is set by then */
 	typeof(lent) operation = smp_load_acquire(&device->ops.reg_user_mr_dmabuf);
 
 	return operation && operation != READ_ONCE(lent);
@@ -205,6 +206,7 @@ int phyr_uverbs_lend(struct ib_device *device, const struct ib_device_ops *ops)
 	spin_lock(&loans_lock);
 	list_add(&loan->node, &loans);
 	spin_unlock(&loans_lock);
+	/* pairs with the acquire in has_own_operation() */
 	smp_store_release(&device->ops.reg_user_mr_dmabuf, ops->reg_user_mr_dmabuf);
 	return 0;
 }

@@ -158,7 +158,8 @@ static void hint_process(int error)
 		      "  see /proc/sys/kernel/yama/ptrace_scope too\n", stderr);
 	else if (error == EFAULT)
 		fputs("  nothing is mapped there, or not for that access, see /proc/PID/maps; memory of\n"
-		      "  devices, and mappings of regions, cannot be reached by an address\n", stderr);
+		      "  devices, and mappings of regions, cannot be reached by an address\n",
+		      stderr);
 }
 
 static int fail_process(const struct endpoint *e, const char *what)

@@ -3,8 +3,8 @@
  * JSON that is written as it comes, for what may be too much to be kept.
  *
  * The caller closes each object and array, and passes keys that are short and need no
- * escaping and texts that are clean (see text_clean()).  The output collects in a buffer, which is written when
- * it is full and when the outermost object is closed.
+ * escaping and texts that are clean (see text_clean()).  The output collects in a buffer,
+ * which is written when it is full and when the outermost object is closed.
  */
 #include <stdio.h>
 #include <string.h>

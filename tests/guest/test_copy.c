@@ -106,18 +106,34 @@ static void test_streamed(void **state)
 		pattern_fill(buf, LEN, 8 + (unsigned int)on);
 		assert_int_equal(phyr_copy_to(dev, region, 0, buf, LEN), LEN);
 		for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+			size_t at = parts[i].at, len = parts[i].len;
+
 			memset(buf, 0, LEN);
-			assert_int_equal(phyr_copy_from(dev, region, parts[i].at, buf, parts[i].len),
-					 parts[i].len);
-			for (size_t b = 0; b < parts[i].len; b += 1 + parts[i].len / 997)
+			assert_int_equal(phyr_copy_from(dev, region, at, buf, len), len);
+			for (size_t b = 0; b < len; b += 1 + len / 997)
 				assert_int_equal((unsigned char)buf[b],
-						 pattern(parts[i].at + b, 8 + (unsigned int)on));
+						 pattern(at + b, 8 + (unsigned int)on));
 		}
 	}
 	assert_int_equal(write_file(param, "0"), 0);
 	close(region);
 	release(bar, LEN);
 	release(buf, LEN);
+}
+
+/* A part of one region to another place in a second one, and back. */
+static void check_between(const struct lent *a, const struct lent *b, size_t at, size_t len)
+{
+	size_t there = (at * 3 + 5) % (LEN - len + 1);
+
+	pattern_fill(a->mem.addr, LEN, 3);
+	assert_int_equal(phyr_fill(dev, b->region, 0, 0, LEN), LEN);
+	assert_int_equal(phyr_copy(dev, b->region, there, a->region, at, len), len);
+	assert_int_equal(phyr_compare(dev, b->region, there, a->region, at, len), len);
+	assert_int_equal(phyr_fill(dev, a->region, 0, 0, LEN), LEN);
+	assert_int_equal(phyr_copy(dev, a->region, at, b->region, there, len), len);
+	for (size_t n = 0; n < len; n += 1 + len / 97)
+		assert_int_equal((unsigned char)a->mem.addr[at + n], pattern(at + n, 3));
 }
 
 static void test_between(void **state)
@@ -128,19 +144,8 @@ static void test_between(void **state)
 	lend(&l[0], "4 KiB scattered");
 	for (size_t k = 1; k < ARRAY_SIZE(kinds); k += 2) {
 		lend(&l[1], kinds[k]);
-		for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
-			size_t at = parts[i].at, len = parts[i].len, there = (at * 3 + 5) % (LEN - len + 1);
-
-			pattern_fill(l[0].mem.addr, LEN, 3);
-			assert_int_equal(phyr_fill(dev, l[1].region, 0, 0, LEN), LEN);
-			assert_int_equal(phyr_copy(dev, l[1].region, there, l[0].region, at, len), len);
-			assert_int_equal(phyr_compare(dev, l[1].region, there, l[0].region, at, len), len);
-			assert_int_equal(phyr_fill(dev, l[0].region, 0, 0, LEN), LEN);
-			assert_int_equal(phyr_copy(dev, l[0].region, at, l[1].region, there, len), len);
-			for (size_t b = 0; b < len; b += 1 + len / 97)
-				assert_int_equal((unsigned char)l[0].mem.addr[at + b],
-						 pattern(at + b, 3));
-		}
+		for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+			check_between(&l[0], &l[1], parts[i].at, parts[i].len);
 		take_back(&l[1]);
 	}
 	take_back(&l[0]);
@@ -364,11 +369,13 @@ static void go_on(int sig)
 /* The process gets a signal, as if it had touched it. */
 static void poison(char *page)
 {
-	void (*before)(int) = signal(SIGBUS, go_on);
-	int ret = madvise(page, PAGE, MADV_HWPOISON);
+	struct sigaction before, handle = { .sa_handler = go_on };
+	int ret;
 
+	assert_return_code(sigaction(SIGBUS, &handle, &before), errno);
+	ret = madvise(page, PAGE, MADV_HWPOISON);
 	print_message("# madvise: %s\n", ret ? strerror(errno) : "done");
-	signal(SIGBUS, before);
+	assert_return_code(sigaction(SIGBUS, &before, NULL), errno);
 }
 
 /* A page that the kernel knows to be bad is not read: what is before it is. */

@@ -20,7 +20,6 @@
 #define SIZE	(16 * MIB)
 #define SOME	64
 
-
 static size_t size_of(const struct mem_kind *kind)
 {
 	if (!strcmp(kind->name, "mixed") || !strcmp(kind->name, "one 1 GiB page x5"))

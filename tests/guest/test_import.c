@@ -262,9 +262,11 @@ static bool may_be_static(void)
 {
 	unsigned int major, minor;
 	struct utsname name;
+	int n;
 
 	assert_return_code(uname(&name), errno);
-	assert_int_equal(sscanf(name.release, "%u.%u", &major, &minor), 2);
+	n = sscanf(name.release, "%u.%u", &major, &minor);
+	assert_int_equal(n, 2);
 	return major > 7 || (major == 7 && minor >= 1);
 }
 

@@ -252,7 +252,8 @@ static void cut_mremap(struct part *p)
 		must(there + LEN <= to + LEN + LARGE);
 		must(mremap(p->map, INSIDE, INSIDE, MREMAP_MAYMOVE | MREMAP_FIXED, there) == there);
 		must(numbered(there, INSIDE, 0));
-		must(mremap(there, INSIDE, INSIDE, MREMAP_MAYMOVE | MREMAP_FIXED, p->map) == p->map);
+		must(mremap(there, INSIDE, INSIDE, MREMAP_MAYMOVE | MREMAP_FIXED, p->map) ==
+		     p->map);
 		must(numbered(p->map, LEN, 0));
 	}
 	must(!munmap(to, LEN + LARGE));

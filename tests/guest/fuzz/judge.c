@@ -233,7 +233,7 @@ static bool may_fail(const struct thread *t, int error)
  * to go with its shape.
  */
 int struct_call(struct thread *t, unsigned int cmd, void *inout, uint32_t ksize,
-		       uint64_t size, uint64_t shape)
+		uint64_t size, uint64_t shape)
 {
 	uint32_t usize = size_of(size, ksize), known = usize < ksize ? usize : ksize;
 	struct shaped s = shape_in(t, inout, least_size(cmd, ksize), ksize, usize, shape);

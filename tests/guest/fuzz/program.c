@@ -73,7 +73,8 @@ static const struct {
 	[OP_UNPIN] = { "unpin", 3, { ARG_FLAGS } },
 	[OP_IMPORT_BUF] = { "import-buf", 8, { ARG_SLOT, ARG_FD, ARG_OFFSET, ARG_LEN, ARG_FLAGS,
 					       ARG_SHAPE } },
-	[OP_BYTES] = { "bytes", 10, { ARG_FD, ARG_OFFSET, ARG_LEN, ARG_FD, ARG_OFFSET, ARG_SMALL } },
+	[OP_BYTES] = { "bytes", 10, { ARG_FD, ARG_OFFSET, ARG_LEN, ARG_FD, ARG_OFFSET,
+				      ARG_SMALL } },
 };
 
 uint64_t rnd(uint64_t *state)

@@ -105,7 +105,7 @@ int fd_of(uint64_t arg);
 void slot_put(uint64_t slot, int fd);
 uint32_t size_of(uint64_t arg, uint32_t ksize);
 int struct_call(struct thread *t, unsigned int cmd, void *inout, uint32_t ksize,
-		       uint64_t size, uint64_t shape);
+		uint64_t size, uint64_t shape);
 void check_sums(const struct thread *t, const struct phyr_query *q);
 unsigned long pinned(void);
 void check_region(struct thread *t, const struct phyr_pin *pin, uint64_t addr);
