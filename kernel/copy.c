@@ -129,7 +129,7 @@ static ssize_t window_read(const struct phyr_window *w, void *buf, size_t len)
 }
 
 /* A page that is poisoned may be gone from the kernel's own mapping: not written either. */
-static ssize_t window_write(const struct phyr_window *w, const void *buf, size_t len)
+static ssize_t window_write(const struct phyr_window *w, void *buf, size_t len)
 {
 	if (w->map.is_iomem) {
 		memcpy_toio(w->map.vaddr_iomem, buf, len);
@@ -158,75 +158,91 @@ static int check_range(const struct phyr_access *access, u64 offset, size_t len,
 	return write && phyr_list_read_only(list) ? -EACCES : 0;
 }
 
-/* May a long run go on?  Called outside of phyr_access_enter(). */
-static int copy_pause(void)
+/**
+ * struct copy - what a step of a long run works on
+ * @dst: what is written, from @dst_offset on
+ * @src: what is read, from @src_offset on
+ * @dst_offset: see @dst
+ * @src_offset: see @src
+ * @iter: memory of a program or the like, in place of @dst or @src
+ * @buf: COPY_STEP bytes, or as many as there are at all; NULL to do without
+ * @byte: what to fill with
+ * @crc: the sum so far
+ * @differ: the bytes behind those that were done differ
+ */
+struct copy {
+	struct phyr_access *dst;
+	struct phyr_access *src;
+	u64 dst_offset;
+	u64 src_offset;
+	struct iov_iter *iter;
+	void *buf;
+	u8 byte;
+	u32 crc;
+	bool differ;
+};
+
+static int copy_buffer(struct copy *c, size_t len)
 {
-	cond_resched();
-	return fatal_signal_pending(current) ? -EINTR : 0;
+	c->buf = kvmalloc(min_t(size_t, len, COPY_STEP), GFP_KERNEL_ACCOUNT);
+	return c->buf ? 0 : -ENOMEM;
 }
 
-/* What was done if that is anything, else why nothing was. */
-static ssize_t done_or(size_t done, ssize_t error)
-{
-	return done ? done : error;
-}
+/* Does up to @len bytes behind the first @done; how many, or an error if none. */
+typedef ssize_t (*copy_step)(struct copy *c, size_t done, size_t len);
 
-static ssize_t read_step(struct phyr_access *src, u64 offset, void *buf, size_t len)
-{
-	struct phyr_window w;
-	ssize_t n;
-	int idx;
-
-	idx = phyr_access_enter(src);
-	if (idx < 0)
-		return idx;
-	n = phyr_access_window(src, offset, &w);
-	if (!n)
-		n = window_read(&w, buf, min(len, w.len));
-	phyr_access_leave(src, idx);
-	return n;
-}
-
-static ssize_t write_step(struct phyr_access *dst, u64 offset, const void *buf, size_t len)
-{
-	struct phyr_window w;
-	ssize_t n;
-	int idx;
-
-	idx = phyr_access_enter(dst);
-	if (idx < 0)
-		return idx;
-	n = phyr_access_window(dst, offset, &w);
-	if (!n)
-		n = window_write(&w, buf, min(len, w.len));
-	phyr_access_leave(dst, idx);
-	return n;
-}
-
-/* All of @len bytes, or less: as many windows as that takes. */
-static ssize_t read_steps(struct phyr_access *src, u64 offset, void *buf, size_t len)
+/*
+ * Steps until all is done, two bytes differ, a step fails or the process is to end: how many
+ * bytes were done, or if none were, why.  Between steps nothing keeps a revocation waiting.
+ */
+static ssize_t copy_run(struct copy *c, size_t len, copy_step step)
 {
 	size_t done = 0;
 	ssize_t n;
 
-	while (done < len) {
-		n = read_step(src, offset + done, buf + done, len - done);
+	while (done < len && !c->differ) {
+		n = step(c, done, min_t(size_t, len - done, COPY_STEP));
 		if (n < 0)
-			return done_or(done, n);
+			return done ? done : n;
 		done += n;
+		cond_resched();
+		if (fatal_signal_pending(current))
+			break;
 	}
 	return done;
 }
 
-static ssize_t write_steps(struct phyr_access *dst, u64 offset, const void *buf, size_t len)
+/* What to do with one window: the bytes done, of @len, or an error. */
+typedef ssize_t (*window_op)(const struct phyr_window *w, void *buf, size_t len);
+
+static ssize_t window_step(struct phyr_access *access, u64 offset, size_t len, void *buf,
+			   window_op op)
+{
+	struct phyr_window w;
+	ssize_t n;
+	int idx;
+
+	idx = phyr_access_enter(access);
+	if (idx < 0)
+		return idx;
+	n = phyr_access_window(access, offset, &w);
+	if (!n)
+		n = op(&w, buf, min(len, w.len));
+	phyr_access_leave(access, idx);
+	return n;
+}
+
+/* All of @len bytes, or less: as many windows as that takes. */
+static ssize_t window_steps(struct phyr_access *access, u64 offset, size_t len, void *buf,
+			    window_op op)
 {
 	size_t done = 0;
 	ssize_t n;
 
 	while (done < len) {
-		n = write_step(dst, offset + done, buf + done, len - done);
+		n = window_step(access, offset + done, len - done, buf + done, op);
 		if (n < 0)
-			return done_or(done, n);
+			return done ? done : n;
 		done += n;
 	}
 	return done;
@@ -235,56 +251,28 @@ static ssize_t write_steps(struct phyr_access *dst, u64 offset, const void *buf,
 /* From one list to another */
 
 /* One window to another, neither of which can be revoked. */
-static ssize_t copy_direct(struct phyr_access *dst, u64 dst_offset, struct phyr_access *src,
-			   u64 src_offset, size_t len)
+static ssize_t copy_direct(struct copy *c, size_t done, size_t len)
 {
 	struct phyr_window to, from;
 	ssize_t n;
 
-	n = phyr_access_window(src, src_offset, &from) ?:
-	    phyr_access_window(dst, dst_offset, &to);
+	n = phyr_access_window(c->src, c->src_offset + done, &from) ?:
+	    phyr_access_window(c->dst, c->dst_offset + done, &to);
 	if (n)
 		return n;
 	len = until_poison(&to, min3(len, from.len, to.len));
 	return len ? window_read(&from, to.map.vaddr, len) : -EHWPOISON;
 }
 
-static ssize_t copy_buffered(struct phyr_access *dst, u64 dst_offset, struct phyr_access *src,
-			     u64 src_offset, size_t len, void *buf)
+static ssize_t copy_buffered(struct copy *c, size_t done, size_t len)
 {
-	ssize_t n = read_steps(src, src_offset, buf, len);
+	ssize_t n = window_steps(c->src, c->src_offset + done, len, c->buf, window_read);
 
-	return n < 0 ? n : write_steps(dst, dst_offset, buf, n);
-}
-
-static ssize_t copy_step(struct phyr_access *dst, u64 dst_offset, struct phyr_access *src,
-			 u64 src_offset, size_t len, void *buf)
-{
-	if (buf)
-		return copy_buffered(dst, dst_offset, src, src_offset, len, buf);
-	return copy_direct(dst, dst_offset, src, src_offset, len);
-}
-
-static ssize_t copy_up(struct phyr_access *dst, u64 dst_offset, struct phyr_access *src,
-		       u64 src_offset, size_t len, void *buf)
-{
-	size_t done = 0;
-	ssize_t n = 0;
-
-	while (done < len && n >= 0) {
-		n = copy_step(dst, dst_offset + done, src, src_offset + done,
-			      min_t(size_t, len - done, COPY_STEP), buf);
-		if (n < 0)
-			break;
-		done += n;
-		n = copy_pause();
-	}
-	return done_or(done, n);
+	return n < 0 ? n : window_steps(c->dst, c->dst_offset + done, n, c->buf, window_write);
 }
 
 /* The end first: what is done counts from the beginning, so it is all or nothing. */
-static ssize_t copy_down(struct phyr_access *dst, u64 dst_offset, struct phyr_access *src,
-			 u64 src_offset, size_t len, void *buf)
+static ssize_t copy_down(struct copy *c, size_t len)
 {
 	size_t left = len, step;
 	ssize_t n;
@@ -292,13 +280,14 @@ static ssize_t copy_down(struct phyr_access *dst, u64 dst_offset, struct phyr_ac
 	while (left) {
 		step = min_t(size_t, left, COPY_STEP);
 		left -= step;
-		n = copy_buffered(dst, dst_offset + left, src, src_offset + left, step, buf);
-		if (n >= 0 && n < step)
-			n = -EIO;
-		if (n >= 0)
-			n = copy_pause();
+		n = copy_buffered(c, left, step);
 		if (n < 0)
 			return n;
+		if (n < step)
+			return -EIO;
+		cond_resched();
+		if (fatal_signal_pending(current))
+			return -EINTR;
 	}
 	return len;
 }
@@ -326,22 +315,24 @@ ssize_t phyr_copy(struct phyr_access *dst, u64 dst_offset, struct phyr_access *s
 {
 	bool same = phyr_access_list(dst) == phyr_access_list(src);
 	bool overlap = same && dst_offset < src_offset + len && src_offset < dst_offset + len;
-	void *buf = NULL;
+	struct copy c = {
+		.dst = dst, .dst_offset = dst_offset, .src = src, .src_offset = src_offset,
+	};
 	ssize_t ret;
 
 	ret = check_range(src, src_offset, len, false) ?: check_range(dst, dst_offset, len, true);
 	if (ret)
 		return ret;
-	if (overlap || needs_buffer(dst) || needs_buffer(src)) {
-		buf = kvmalloc(min_t(size_t, len, COPY_STEP), GFP_KERNEL_ACCOUNT);
-		if (!buf)
-			return -ENOMEM;
-	}
+	if (!overlap && !needs_buffer(dst) && !needs_buffer(src))
+		return copy_run(&c, len, copy_direct);
+	ret = copy_buffer(&c, len);
+	if (ret)
+		return ret;
 	if (overlap && dst_offset > src_offset)
-		ret = copy_down(dst, dst_offset, src, src_offset, len, buf);
+		ret = copy_down(&c, len);
 	else
-		ret = copy_up(dst, dst_offset, src, src_offset, len, buf);
-	kvfree(buf);
+		ret = copy_run(&c, len, copy_buffered);
+	kvfree(c.buf);
 	return ret;
 }
 EXPORT_SYMBOL_GPL(phyr_copy);
@@ -349,91 +340,69 @@ EXPORT_SYMBOL_GPL(phyr_copy);
 /* Between a list and a program, or whatever an iterator leads to */
 
 /* Straight from a window, which may fault, and nobody waits for. */
-static ssize_t to_iter_direct(struct phyr_access *src, u64 offset, size_t len,
-			      struct iov_iter *to)
+static ssize_t to_iter_direct(struct copy *c, size_t done, size_t len)
 {
 	struct phyr_window w;
 	ssize_t n;
 
-	n = phyr_access_window(src, offset, &w);
+	n = phyr_access_window(c->src, c->src_offset + done, &w);
 	if (n)
 		return n;
 	len = until_poison(&w, min(len, w.len));
 	if (!len)
 		return -EHWPOISON;
-	n = _copy_mc_to_iter(w.map.vaddr, len, to);
+	n = _copy_mc_to_iter(w.map.vaddr, len, c->iter);
 	return n ?: until_poison(&w, 1) ? -EFAULT : -EHWPOISON;
 }
 
-static ssize_t to_iter_buffered(struct phyr_access *src, u64 offset, size_t len,
-				struct iov_iter *to, void *buf)
+static ssize_t to_iter_buffered(struct copy *c, size_t done, size_t len)
 {
-	ssize_t n = read_steps(src, offset, buf, len);
+	ssize_t n = window_steps(c->src, c->src_offset + done, len, c->buf, window_read);
 
 	if (n < 0)
 		return n;
-	n = _copy_to_iter(buf, n, to);
+	n = _copy_to_iter(c->buf, n, c->iter);
 	return n ?: -EFAULT;
 }
 
-static ssize_t from_iter_direct(struct phyr_access *dst, u64 offset, size_t len,
-				struct iov_iter *from)
+static ssize_t from_iter_direct(struct copy *c, size_t done, size_t len)
 {
 	struct phyr_window w;
 	ssize_t n;
 
-	n = phyr_access_window(dst, offset, &w);
+	n = phyr_access_window(c->dst, c->dst_offset + done, &w);
 	if (n)
 		return n;
 	len = until_poison(&w, min(len, w.len));
 	if (!len)
 		return -EHWPOISON;
-	n = _copy_from_iter(w.map.vaddr, len, from);
+	n = _copy_from_iter(w.map.vaddr, len, c->iter);
 	return n ?: -EFAULT;
 }
 
-static ssize_t from_iter_buffered(struct phyr_access *dst, u64 offset, size_t len,
-				  struct iov_iter *from, void *buf)
+static ssize_t from_iter_buffered(struct copy *c, size_t done, size_t len)
 {
-	ssize_t n = _copy_from_iter(buf, len, from);
+	ssize_t n = _copy_from_iter(c->buf, len, c->iter);
 
-	return n ? write_steps(dst, offset, buf, n) : -EFAULT;
+	if (!n)
+		return -EFAULT;
+	return window_steps(c->dst, c->dst_offset + done, n, c->buf, window_write);
 }
 
-static ssize_t iter_step(struct phyr_access *access, u64 offset, size_t len,
-			 struct iov_iter *iter, void *buf, bool to)
+/* One way or the other, by a buffer or without. */
+static ssize_t copy_iter(struct copy *c, size_t len, bool buffer, copy_step buffered,
+			 copy_step direct)
 {
-	if (to)
-		return buf ? to_iter_buffered(access, offset, len, iter, buf) :
-			     to_iter_direct(access, offset, len, iter);
-	return buf ? from_iter_buffered(access, offset, len, iter, buf) :
-		     from_iter_direct(access, offset, len, iter);
-}
+	ssize_t ret;
 
-static ssize_t copy_iter(struct phyr_access *access, u64 offset, size_t len,
-			 struct iov_iter *iter, bool to)
-{
-	ssize_t n = check_range(access, offset, len, !to);
-	void *buf = NULL;
-	size_t done = 0;
-
-	if (n)
-		return n;
-	if (needs_buffer(access)) {
-		buf = kvmalloc(min_t(size_t, len, COPY_STEP), GFP_KERNEL_ACCOUNT);
-		if (!buf)
-			return -ENOMEM;
-	}
-	while (done < len && n >= 0) {
-		n = iter_step(access, offset + done, min_t(size_t, len - done, COPY_STEP), iter,
-			      buf, to);
-		if (n < 0)
-			break;
-		done += n;
-		n = copy_pause();
-	}
-	kvfree(buf);
-	return done_or(done, n);
+	if (!buffer)
+		return copy_run(c, len, direct);
+	ret = copy_buffer(c, len);
+	if (ret)
+		return ret;
+	ret = copy_run(c, len, buffered);
+	kvfree(c->buf);
+	return ret;
 }
 
 /**
@@ -449,7 +418,10 @@ static ssize_t copy_iter(struct phyr_access *access, u64 offset, size_t len,
  */
 ssize_t phyr_copy_to_iter(struct phyr_access *src, u64 offset, size_t len, struct iov_iter *to)
 {
-	return copy_iter(src, offset, len, to, true);
+	struct copy c = { .src = src, .src_offset = offset, .iter = to };
+
+	return check_range(src, offset, len, false) ?:
+	       copy_iter(&c, len, needs_buffer(src), to_iter_buffered, to_iter_direct);
 }
 EXPORT_SYMBOL_GPL(phyr_copy_to_iter);
 
@@ -468,31 +440,29 @@ EXPORT_SYMBOL_GPL(phyr_copy_to_iter);
 ssize_t phyr_copy_from_iter(struct phyr_access *dst, u64 offset, size_t len,
 			    struct iov_iter *from)
 {
-	return copy_iter(dst, offset, len, from, false);
+	struct copy c = { .dst = dst, .dst_offset = offset, .iter = from };
+
+	return check_range(dst, offset, len, true) ?:
+	       copy_iter(&c, len, needs_buffer(dst), from_iter_buffered, from_iter_direct);
 }
 EXPORT_SYMBOL_GPL(phyr_copy_from_iter);
 
 /* Filling */
 
-static ssize_t fill_step(struct phyr_access *dst, u64 offset, size_t len, u8 byte)
+/* @byte: a pointer to it. */
+static ssize_t window_fill(const struct phyr_window *w, void *byte, size_t len)
 {
-	struct phyr_window w;
-	ssize_t n;
-	int idx;
+	struct iosys_map map = w->map;
 
-	idx = phyr_access_enter(dst);
-	if (idx < 0)
-		return idx;
-	n = phyr_access_window(dst, offset, &w);
-	if (!n) {
-		len = min(len, w.len);
-		if (!w.map.is_iomem)
-			len = until_poison(&w, len);
-		iosys_map_memset(&w.map, 0, byte, len);
-		n = len ?: -EHWPOISON;
-	}
-	phyr_access_leave(dst, idx);
-	return n;
+	if (!map.is_iomem)
+		len = until_poison(w, len);
+	iosys_map_memset(&map, 0, *(u8 *)byte, len);
+	return len ?: -EHWPOISON;
+}
+
+static ssize_t fill_step(struct copy *c, size_t done, size_t len)
+{
+	return window_step(c->dst, c->dst_offset + done, len, &c->byte, window_fill);
 }
 
 /**
@@ -508,17 +478,9 @@ static ssize_t fill_step(struct phyr_access *dst, u64 offset, size_t len, u8 byt
  */
 ssize_t phyr_fill(struct phyr_access *dst, u64 offset, size_t len, u8 byte)
 {
-	ssize_t n = check_range(dst, offset, len, true);
-	size_t done = 0;
+	struct copy c = { .dst = dst, .dst_offset = offset, .byte = byte };
 
-	while (done < len && n >= 0) {
-		n = fill_step(dst, offset + done, min_t(size_t, len - done, COPY_STEP), byte);
-		if (n < 0)
-			break;
-		done += n;
-		n = copy_pause();
-	}
-	return done_or(done, n);
+	return check_range(dst, offset, len, true) ?: copy_run(&c, len, fill_step);
 }
 EXPORT_SYMBOL_GPL(phyr_fill);
 
@@ -536,45 +498,37 @@ static size_t alike(const u8 *a, const u8 *b, size_t len)
 	return n;
 }
 
-/* The other side of a comparison: a list, or an iterator. */
-struct other {
-	struct phyr_access *access;
-	u64 offset;
-	struct iov_iter *iter;
-};
-
-static ssize_t read_other(const struct other *b, size_t done, void *buf, size_t len)
+/* @dst, or the iterator, is the other side; the buffer has room for both. */
+static ssize_t compare_step(struct copy *c, size_t done, size_t len)
 {
-	ssize_t n;
+	u8 *a = c->buf, *b = a + COPY_STEP;
+	ssize_t n = window_steps(c->src, c->src_offset + done, len, a, window_read);
+	size_t same;
 
-	if (b->access)
-		return read_steps(b->access, b->offset + done, buf, len);
-	n = _copy_from_iter(buf, len, b->iter);
-	return n ?: -EFAULT;
+	if (n < 0)
+		return n;
+	if (c->dst)
+		n = window_steps(c->dst, c->dst_offset + done, n, b, window_read);
+	else
+		n = _copy_from_iter(b, n, c->iter);
+	if (n <= 0)
+		return n ?: -EFAULT;
+	same = alike(a, b, n);
+	c->differ = same < n;
+	return same;
 }
 
-static ssize_t compare(struct phyr_access *a, u64 offset, size_t len, const struct other *b,
-		       bool *differ)
+static ssize_t compare(struct copy *c, size_t len, bool *differ)
 {
-	u8 *buf = kvmalloc(2 * COPY_STEP, GFP_KERNEL_ACCOUNT);
-	size_t done = 0, same;
-	ssize_t n = 0;
+	ssize_t ret;
 
-	if (!buf)
+	c->buf = kvmalloc(2 * COPY_STEP, GFP_KERNEL_ACCOUNT);
+	if (!c->buf)
 		return -ENOMEM;
-	while (done < len && n >= 0) {
-		n = read_steps(a, offset + done, buf, min_t(size_t, len - done, COPY_STEP));
-		if (n > 0)
-			n = read_other(b, done, buf + COPY_STEP, n);
-		if (n < 0)
-			break;
-		same = alike(buf, buf + COPY_STEP, n);
-		done += same;
-		*differ = same < n;
-		n = *differ ? -EINVAL : copy_pause();
-	}
-	kvfree(buf);
-	return *differ ? done : done_or(done, n);
+	ret = copy_run(c, len, compare_step);
+	kvfree(c->buf);
+	*differ = c->differ;
+	return ret;
 }
 
 /**
@@ -593,11 +547,11 @@ static ssize_t compare(struct phyr_access *a, u64 offset, size_t len, const stru
 ssize_t phyr_compare(struct phyr_access *a, u64 a_offset, struct phyr_access *b, u64 b_offset,
 		     size_t len, bool *differ)
 {
-	const struct other other = { .access = b, .offset = b_offset };
-	int ret = check_range(a, a_offset, len, false) ?: check_range(b, b_offset, len, false);
+	struct copy c = { .src = a, .src_offset = a_offset, .dst = b, .dst_offset = b_offset };
 
 	*differ = false;
-	return ret ?: compare(a, a_offset, len, &other, differ);
+	return check_range(a, a_offset, len, false) ?: check_range(b, b_offset, len, false) ?:
+	       compare(&c, len, differ);
 }
 EXPORT_SYMBOL_GPL(phyr_compare);
 
@@ -616,13 +570,21 @@ EXPORT_SYMBOL_GPL(phyr_compare);
 ssize_t phyr_compare_iter(struct phyr_access *a, u64 offset, size_t len, struct iov_iter *iter,
 			  bool *differ)
 {
-	const struct other other = { .iter = iter };
-	int ret = check_range(a, offset, len, false);
+	struct copy c = { .src = a, .src_offset = offset, .iter = iter };
 
 	*differ = false;
-	return ret ?: compare(a, offset, len, &other, differ);
+	return check_range(a, offset, len, false) ?: compare(&c, len, differ);
 }
 EXPORT_SYMBOL_GPL(phyr_compare_iter);
+
+static ssize_t crc_step(struct copy *c, size_t done, size_t len)
+{
+	ssize_t n = window_steps(c->src, c->src_offset + done, len, c->buf, window_read);
+
+	if (n > 0)
+		c->crc = crc32c(c->crc, c->buf, n);
+	return n;
+}
 
 /**
  * phyr_crc32c - the CRC-32C of a part of a list
@@ -637,24 +599,14 @@ EXPORT_SYMBOL_GPL(phyr_compare_iter);
  */
 ssize_t phyr_crc32c(struct phyr_access *src, u64 offset, size_t len, u32 *crc)
 {
-	ssize_t n = check_range(src, offset, len, false);
-	size_t done = 0;
-	void *buf;
+	struct copy c = { .src = src, .src_offset = offset, .crc = *crc };
+	ssize_t ret = check_range(src, offset, len, false) ?: copy_buffer(&c, len);
 
-	if (n)
-		return n;
-	buf = kvmalloc(min_t(size_t, len, COPY_STEP), GFP_KERNEL_ACCOUNT);
-	if (!buf)
-		return -ENOMEM;
-	while (done < len && n >= 0) {
-		n = read_steps(src, offset + done, buf, min_t(size_t, len - done, COPY_STEP));
-		if (n < 0)
-			break;
-		*crc = crc32c(*crc, buf, n);
-		done += n;
-		n = copy_pause();
-	}
-	kvfree(buf);
-	return done_or(done, n);
+	if (ret)
+		return ret;
+	ret = copy_run(&c, len, crc_step);
+	kvfree(c.buf);
+	*crc = c.crc;
+	return ret;
 }
 EXPORT_SYMBOL_GPL(phyr_crc32c);
