@@ -184,6 +184,7 @@ static void test_errors(void **state)
 #define INSIDE	(3 * LARGE + 7 * PAGE)
 
 struct part {
+	struct mem mem;
 	int region;
 	char *map;
 };
@@ -338,26 +339,37 @@ static void (*const cuts[])(struct part *p) = {
 
 static const char *cut_kind;
 
+/* Of one kind of memory, pinned and mapped by nobody in particular. */
+static void part_begin(struct part *p, const char *kind)
+{
+	void *map;
+
+	must(!mem_map(&p->mem, mem_find(kind), LEN));
+	must(!setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){ LEN, LEN }));
+	become_nobody();
+	number(p->mem.addr, LEN);
+	p->region = phyr_pin(dev, p->mem.addr, LEN, PHYR_PIN_WRITE);
+	must(p->region >= 0);
+	must(!phyr_mmap(dev, p->region, 0, 0, PHYR_ACCESS_READ | PHYR_ACCESS_WRITE, &map));
+	p->map = map;
+}
+
+static void part_end(struct part *p)
+{
+	must(!munmap(p->map, LEN));
+	close(p->region);
+	mem_unmap(&p->mem);
+}
+
 static void do_cut(void *arg)
 {
 	void (*const *cut)(struct part *p) = arg;
-	struct mem mem;
 	struct part p;
-	void *map;
 
-	must(!mem_map(&mem, mem_find(cut_kind), LEN));
-	must(!setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){ LEN, LEN }));
-	become_nobody();
-	number(mem.addr, LEN);
-	p.region = phyr_pin(dev, mem.addr, LEN, PHYR_PIN_WRITE);
-	must(p.region >= 0);
-	must(!phyr_mmap(dev, p.region, 0, 0, PHYR_ACCESS_READ | PHYR_ACCESS_WRITE, &map));
-	p.map = map;
+	part_begin(&p, cut_kind);
 	must(numbered(p.map, LEN, 0));
 	(*cut)(&p);
-	must(!munmap(p.map, LEN));
-	close(p.region);
-	mem_unmap(&mem);
+	part_end(&p);
 }
 
 static void test_cuts(void **state)
@@ -418,19 +430,10 @@ static void *trouble(void *arg)
 static void do_race(void *arg)
 {
 	pthread_t thread[3];
-	struct mem mem;
 	struct part p;
-	void *map;
 
 	(void)arg;
-	must(!mem_map(&mem, mem_find("memfd 2 MiB"), LEN));
-	must(!setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){ LEN, LEN }));
-	become_nobody();
-	number(mem.addr, LEN);
-	p.region = phyr_pin(dev, mem.addr, LEN, PHYR_PIN_WRITE);
-	must(p.region >= 0);
-	must(!phyr_mmap(dev, p.region, 0, 0, PHYR_ACCESS_READ | PHYR_ACCESS_WRITE, &map));
-	p.map = map;
+	part_begin(&p, "memfd 2 MiB");
 	must(!pthread_create(&thread[0], NULL, toucher, &p));
 	must(!pthread_create(&thread[1], NULL, toucher, &p));
 	must(!pthread_create(&thread[2], NULL, trouble, &p));
@@ -438,9 +441,7 @@ static void do_race(void *arg)
 	over = true;
 	for (int i = 0; i < 3; i++)
 		pthread_join(thread[i], NULL);
-	must(!munmap(map, LEN));
-	close(p.region);
-	mem_unmap(&mem);
+	part_end(&p);
 }
 
 static void test_races_of_faults(void **state)
