@@ -69,6 +69,7 @@ ssize_t phyr_copy_from(int dev, int region, uint64_t offset, void *buf, size_t l
 ssize_t phyr_copy(int dev, int dst, uint64_t dst_offset, int src, uint64_t src_offset, size_t len);
 ssize_t phyr_fill(int dev, int region, uint64_t offset, unsigned char byte, size_t len);
 ssize_t phyr_compare(int dev, int a, uint64_t a_offset, int b, uint64_t b_offset, size_t len);
+ssize_t phyr_crc32c(int dev, int region, uint64_t offset, size_t len, uint32_t *crc);
 int phyr_mmap(int dev, int region, uint64_t offset, size_t len, unsigned int flags,
 	      void **addr);
 int phyr_begin_access(int region, unsigned int access);

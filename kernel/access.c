@@ -48,12 +48,14 @@ struct access_last {
 
 struct phyr_access {
 	const struct phyr_list *list;
+	u64 offset;			/* of the slice */
+	u64 len;
 	struct access_last last;
 	unsigned int nr;
 	struct access_io io[] __counted_by(nr);
 };
 
-static unsigned int count_io(const struct phyr_list *list)
+static unsigned int count_io(const struct phyr_list *list, u64 offset, u64 len)
 {
 	unsigned int nr = 0;
 	struct phyr_iter it;
@@ -61,7 +63,7 @@ static unsigned int count_io(const struct phyr_list *list)
 
 	if (!(phyr_list_kinds(list) & BIT(PHYR_PFNMAP)))
 		return 0;
-	phyr_list_for_each(list, it, phyr)
+	phyr_list_for_each_slice(list, offset, len, it, phyr)
 		nr += it.kind == PHYR_PFNMAP;
 	return nr;
 }
@@ -90,12 +92,12 @@ static void unmap_one(struct access_io *io)
 static int map_io(struct phyr_access *access)
 {
 	struct access_io *io = access->io;
+	u64 start = access->offset;
 	struct phyr_iter it;
 	struct phyr phyr;
-	u64 start = 0;
 	int ret;
 
-	phyr_list_for_each(access->list, it, phyr) {
+	phyr_list_for_each_slice(access->list, access->offset, access->len, it, phyr) {
 		if (it.kind == PHYR_PFNMAP) {
 			ret = map_one(io, phyr.addr, phyr.len,
 				      phyr_watch_caching(access->list, start));
@@ -112,20 +114,28 @@ static int map_io(struct phyr_access *access)
 }
 
 /**
- * phyr_access_get - give the CPU access to what a list describes
+ * phyr_access_get_slice - give the CPU access to a part of what a list describes
  * @list: the list; it must not change, and its memory must be held, until
  *	phyr_access_put()
+ * @offset: first byte of the part
+ * @len: length in bytes, not 0
+ *
+ * Memory without pages is mapped for the kernel, as far as the slice has any.  Offsets into
+ * the access are still those of the list.
  *
  * Context: process, may sleep.
- * Return: the access; or an ERR_PTR() of -ENODEV if the list was revoked, or
- * -ENOMEM.
+ * Return: the access; or an ERR_PTR() of -EINVAL for a slice that is not in the list, -ENODEV
+ * if it was revoked, or -ENOMEM.
  */
-struct phyr_access *phyr_access_get(const struct phyr_list *list)
+struct phyr_access *phyr_access_get_slice(const struct phyr_list *list, u64 offset, u64 len)
 {
-	unsigned int nr = count_io(list);
 	struct phyr_access *access;
+	unsigned int nr;
 	int ret;
 
+	if (!len || offset > phyr_list_len(list) || len > phyr_list_len(list) - offset)
+		return ERR_PTR(-EINVAL);
+	nr = count_io(list, offset, len);
 	if (phyr_list_revoked(list))
 		return ERR_PTR(-ENODEV);
 	access = kvzalloc(struct_size(access, io, nr), GFP_KERNEL_ACCOUNT);
@@ -133,6 +143,8 @@ struct phyr_access *phyr_access_get(const struct phyr_list *list)
 		return ERR_PTR(-ENOMEM);
 	access->nr = nr;
 	access->list = list;
+	access->offset = offset;
+	access->len = len;
 	spin_lock_init(&access->last.lock);
 	seqcount_spinlock_init(&access->last.seq, &access->last.lock);
 	ret = nr ? map_io(access) : 0;
@@ -141,6 +153,19 @@ struct phyr_access *phyr_access_get(const struct phyr_list *list)
 		return ERR_PTR(ret);
 	}
 	return access;
+}
+EXPORT_SYMBOL_GPL(phyr_access_get_slice);
+
+/**
+ * phyr_access_get - give the CPU access to what a list describes
+ * @list: the list, not empty, as phyr_access_get_slice() says
+ *
+ * Context: process, may sleep.
+ * Return: as phyr_access_get_slice() of all of it.
+ */
+struct phyr_access *phyr_access_get(const struct phyr_list *list)
+{
+	return phyr_access_get_slice(list, 0, phyr_list_len(list));
 }
 EXPORT_SYMBOL_GPL(phyr_access_get);
 
@@ -182,6 +207,7 @@ static int io_cmp(const void *key, const void *elem)
 	return offset - io->start >= io->len;
 }
 
+/* Where a byte without a page, which is in the slice, is mapped; and how it is cached. */
 static enum phyr_caching io_map(const struct phyr_access *access, u64 offset,
 				struct iosys_map *map)
 {
@@ -193,6 +219,14 @@ static enum phyr_caching io_map(const struct phyr_access *access, u64 offset,
 	else
 		iosys_map_set_vaddr_iomem(map, io->addr + (offset - io->start));
 	return io->caching;
+}
+
+/* How many bytes from an offset on are in the slice: 0 outside. */
+static u64 in_slice(const struct phyr_access *access, u64 offset)
+{
+	u64 at = offset - access->offset;
+
+	return at < access->len ? access->len - at : 0;
 }
 
 /**
@@ -226,7 +260,7 @@ EXPORT_SYMBOL_GPL(phyr_access_leave);
  * phyr_access_window - where the CPU finds a byte, and those after it
  * @access: the access
  * @offset: of the byte, in the list
- * @window: filled in, as far as the phyr goes
+ * @window: filled in, as far as the phyr goes, and the slice
  *
  * The caller checks whether it may be written: phyr_list_read_only().  Memory is cached as
  * in the mapping that it was pinned from.
@@ -235,16 +269,17 @@ EXPORT_SYMBOL_GPL(phyr_access_leave);
  * it is cached.
  *
  * Context: any; between phyr_access_enter() and phyr_access_leave().
- * Return: 0; -EINVAL past the end of the list; -EOPNOTSUPP for memory that the kernel does
+ * Return: 0; -EINVAL for a byte that is not in the slice; -EOPNOTSUPP for memory that the kernel does
  * not map all the time (CONFIG_HIGHMEM): phyr_access_read() reads it.
  */
 int phyr_access_window(const struct phyr_access *access, u64 offset, struct phyr_window *window)
 {
+	u64 most = in_slice(access, offset);
 	struct phyr phyr;
 
-	if (!phyr_list_find(access->list, offset, &phyr, &window->kind))
+	if (!most || !phyr_list_find(access->list, offset, &phyr, &window->kind))
 		return -EINVAL;
-	window->len = phyr.len;
+	window->len = min_t(u64, phyr.len, most);
 	if (window->kind == PHYR_PFNMAP) {
 		window->caching = io_map(access, offset, &window->map);
 		return 0;
@@ -267,6 +302,20 @@ EXPORT_SYMBOL_GPL(phyr_access_window);
 const struct phyr_list *phyr_access_list(const struct phyr_access *access)
 {
 	return access->list;
+}
+
+/**
+ * phyr_access_covers - are bytes in the slice of an access
+ * @access: the access
+ * @offset: of the first one, in the list
+ * @len: how many, not 0
+ *
+ * Context: any.
+ * Return: true if all of them are.
+ */
+bool phyr_access_covers(const struct phyr_access *access, u64 offset, u64 len)
+{
+	return len <= in_slice(access, offset);
 }
 
 /* How many bytes follow in the phyr that was found last; 0 if it is another one. */
@@ -318,13 +367,15 @@ static void copy_highmem(struct page *page, size_t in_page, void *buf, size_t le
 static size_t copy_some(struct phyr_access *access, u64 offset, void *buf, size_t len,
 			bool write)
 {
+	u64 most = in_slice(access, offset);
 	struct iosys_map map;
 	enum phyr_kind kind;
 	struct phyr phyr;
 	size_t n, in_page;
 
-	if (!phyr_list_find(access->list, offset, &phyr, &kind))
+	if (!most || !phyr_list_find(access->list, offset, &phyr, &kind))
 		return 0;
+	phyr.len = min_t(u64, phyr.len, most);
 	n = min(len, phyr.len);
 	if (kind == PHYR_PFNMAP) {
 		io_map(access, offset, &map);
@@ -379,8 +430,8 @@ static __always_inline int access_copy(struct phyr_access *access, u64 offset, v
  * accessors for it.
  *
  * Context: any.
- * Return: 0; -EINVAL if the range passes the end of the list, and what is before that was
- * copied; -ENODEV if it was revoked.
+ * Return: 0; -EINVAL if the range passes the end of the slice, and what is before that was
+ * copied; -ENODEV if the list was revoked.
  */
 int phyr_access_read(struct phyr_access *access, u64 offset, void *buf, size_t len)
 {

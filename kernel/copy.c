@@ -150,12 +150,9 @@ static bool needs_buffer(const struct phyr_access *access)
 
 static int check_range(const struct phyr_access *access, u64 offset, size_t len, bool write)
 {
-	const struct phyr_list *list = phyr_access_list(access);
-
-	if (!len || len > SSIZE_MAX || offset > phyr_list_len(list) ||
-	    len > phyr_list_len(list) - offset)
+	if (!len || len > SSIZE_MAX || !phyr_access_covers(access, offset, len))
 		return -EINVAL;
-	return write && phyr_list_read_only(list) ? -EACCES : 0;
+	return write && phyr_list_read_only(phyr_access_list(access)) ? -EACCES : 0;
 }
 
 /**
@@ -305,7 +302,7 @@ static ssize_t copy_down(struct copy *c, size_t len)
  * Context: process, may sleep; no lock that a revocation waits for, see
  * phyr_list_register_user().
  * Return: how many bytes were copied, @len if nothing stopped it; or if none was, -EINVAL
- * for a range that is not in its list, -EACCES for a read-only @dst, -ENODEV if one was
+ * for a range that is not in its slice, -EACCES for a read-only @dst, -ENODEV if one was
  * revoked, -EHWPOISON before a poisoned page, -EIO after a machine check, -EINTR for a fatal
  * signal, -ENOMEM.  Where the bytes overlap and move up, it is all or an error, after which
  * some behind the beginning may have been written.

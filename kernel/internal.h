@@ -86,6 +86,11 @@ enum phyr_caching phyr_watch_caching(const struct phyr_list *list, u64 offset);
 
 /* access.c */
 const struct phyr_list *phyr_access_list(const struct phyr_access *access);
+bool phyr_access_covers(const struct phyr_access *access, u64 offset, u64 len);
+
+/* vmap.c */
+void *phyr_list_vmap(const struct phyr_list *list, u64 offset, u64 len, bool pages,
+		     enum phyr_caching caching);
 
 /* dma.c */
 int phyr_dma_init(void);

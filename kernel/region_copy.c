@@ -17,7 +17,7 @@
 /**
  * struct side - a region that is read or written, or memory of the program
  * @region: the region, held; NULL for the program's memory
- * @access: to the region
+ * @access: to the slice of the region
  * @dir: of the region's access, as that of a device that did the same
  * @iter: to the program's memory
  */
@@ -28,43 +28,33 @@ struct side {
 	struct iov_iter iter;
 };
 
-/* Nobody gets more out of a dma-buf than its descriptor is good for. */
-static int side_allowed(const struct phyr_region *region, bool write)
+static int side_begin(struct side *side, u64 at, u64 len, bool write)
 {
-	fmode_t mode = write ? FMODE_WRITE : FMODE_READ;
+	int ret;
 
-	if (write && !region->write)
+	if (write && !side->region->write)
 		return -EACCES;
-	return region->dmabuf->file->f_mode & mode ? 0 : -EACCES;
-}
-
-static int side_begin(struct side *side, bool write)
-{
-	int ret = side_allowed(side->region, write);
-
-	if (ret)
-		return ret;
 	/* what is not written of it stays, so it comes from the device, too */
 	side->dir = write ? DMA_BIDIRECTIONAL : DMA_FROM_DEVICE;
 	ret = dma_buf_begin_cpu_access(side->region->dmabuf, side->dir);
 	if (ret)
 		return ret;
-	side->access = phyr_access_get(phyr_region_list(side->region));
+	side->access = phyr_access_get_slice(phyr_region_list(side->region), at, len);
 	if (!IS_ERR(side->access))
 		return 0;
 	dma_buf_end_cpu_access(side->region->dmabuf, side->dir);
 	return PTR_ERR(side->access);
 }
 
-/* A region that is written, or read. */
-static int side_get(struct side *side, int fd, bool write)
+/* A slice of a region that is written, or read. */
+static int side_get(struct side *side, int fd, u64 at, u64 len, bool write)
 {
 	int ret;
 
 	side->region = phyr_region_get(fd);
 	if (IS_ERR(side->region))
 		return PTR_ERR(side->region);
-	ret = side_begin(side, write);
+	ret = side_begin(side, at, len, write);
 	if (ret)
 		phyr_region_put(side->region);
 	return ret;
@@ -95,7 +85,7 @@ static int sides_get(struct side side[2], const int fd[2], const u64 at[2], u64 
 		bool writes = write && !i;
 
 		ret = fd[i] == -1 ? side_user(&side[i], at[i], len, writes) :
-				    side_get(&side[i], fd[i], writes);
+				    side_get(&side[i], fd[i], at[i], len, writes);
 		if (ret)
 			break;
 	}
@@ -169,7 +159,7 @@ int phyr_region_fill(struct phyr_fill *fill)
 
 	fill->done = 0;
 	ret = fill->byte > U8_MAX ? -EINVAL : check_call(fill->flags, fill->len, fill->fd, 0);
-	ret = ret ?: side_get(&side, fill->fd, true);
+	ret = ret ?: side_get(&side, fill->fd, fill->offset, fill->len, true);
 	if (ret)
 		return ret;
 	n = phyr_fill(side.access, fill->offset, fill->len, fill->byte);
@@ -235,7 +225,8 @@ int phyr_region_crc32c(struct phyr_crc *crc)
 	int ret;
 
 	crc->done = 0;
-	ret = check_call(crc->flags, crc->len, crc->fd, 0) ?: side_get(&side, crc->fd, false);
+	ret = check_call(crc->flags, crc->len, crc->fd, 0) ?:
+	      side_get(&side, crc->fd, crc->offset, crc->len, false);
 	if (ret)
 		return ret;
 	n = phyr_crc32c(side.access, crc->offset, crc->len, &crc->crc);

@@ -186,24 +186,6 @@ static int region_end_cpu_access(struct dma_buf *dmabuf, enum dma_data_direction
 	return region_imported(region) ? dma_buf_end_cpu_access(region->source.dmabuf, dir) : 0;
 }
 
-static struct page **region_page_array(struct phyr_region *region)
-{
-	struct page **pages = kvmalloc_array(region->pages, sizeof(*pages),
-					     GFP_KERNEL | __GFP_NOWARN);
-	unsigned long n = 0, pfn;
-	struct phyr_iter it;
-	struct phyr phyr;
-
-	if (!pages)
-		return NULL;
-	phyr_list_for_each(&region->list, it, phyr) {
-		for (pfn = PHYS_PFN(phyr.addr); pfn <= PHYS_PFN(phyr.addr + phyr.len - 1); pfn++)
-			pages[n++] = pfn_to_page(pfn);
-		cond_resched();
-	}
-	return pages;
-}
-
 /* Where the kernel has all of a region as it is, or NULL: the source's mapping, or its own. */
 static void *region_direct(const struct phyr_region *region)
 {
@@ -218,28 +200,17 @@ static void *region_direct(const struct phyr_region *region)
 	return page_address(pfn_to_page(PHYS_PFN(phyr.addr))) + offset_in_page(phyr.addr);
 }
 
-/*
- * A region of several phyrs is mapped by its pages: vmap() has no other way for memory
- * with pages, so that takes 8 bytes for each of them meanwhile, and page tables.
- */
 static int region_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 {
 	struct phyr_region *region = dmabuf->priv;
 	void *addr = region_direct(region);
-	struct page **pages;
 
-	if (addr) {
-		iosys_map_set_vaddr(map, addr);
-		return 0;
-	}
-	pages = region_page_array(region);
-	if (!pages)
-		return -ENOMEM;
-	addr = vmap(pages, region->pages, VM_MAP, PAGE_KERNEL);
-	kvfree(pages);
 	if (!addr)
-		return -ENOMEM;
-	iosys_map_set_vaddr(map, addr + region->in_page);
+		addr = phyr_list_vmap(&region->list, 0, phyr_list_len(&region->list), true,
+				      PHYR_WB);
+	if (IS_ERR(addr))
+		return PTR_ERR(addr);
+	iosys_map_set_vaddr(map, addr);
 	return 0;
 }
 

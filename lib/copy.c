@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The bytes of regions: copied, filled and compared by the kernel, without a mapping.
+ * The bytes of regions: copied, filled, compared and summed by the kernel, without a mapping.
  *
  * A copy that is stopped on its way returns how far it came; the next call, from there on,
  * says why.  To the kernel a descriptor of -1 is the caller's memory.  So what should be a
@@ -111,4 +111,24 @@ PHYR_EXPORT ssize_t phyr_compare(int dev, int a, uint64_t a_offset, int b, uint6
 		arg.len -= arg.equal;
 	} while (arg.len && arg.equal && arg.done == arg.equal);
 	return arg.len && !arg.done ? -EIO : (ssize_t)(len - arg.len);
+}
+
+PHYR_EXPORT ssize_t phyr_crc32c(int dev, int region, uint64_t offset, size_t len, uint32_t *crc)
+{
+	struct phyr_crc arg = {
+		.size = sizeof(arg),
+		.fd = region,
+		.crc = *crc,
+		.offset = offset,
+		.len = len,
+	};
+	int ret;
+
+	if (len > SSIZE_MAX)
+		return -EINVAL;
+	ret = phyr_ioctl(dev, PHYR_IOC_CRC32C, &arg);
+	if (ret)
+		return ret;
+	*crc = arg.crc;
+	return (ssize_t)arg.done;
 }

@@ -154,6 +154,7 @@ struct phyr_window {
 struct phyr_access;
 
 struct phyr_access *phyr_access_get(const struct phyr_list *list);
+struct phyr_access *phyr_access_get_slice(const struct phyr_list *list, u64 offset, u64 len);
 void phyr_access_put(struct phyr_access *access);
 int phyr_access_enter(const struct phyr_access *access);
 void phyr_access_leave(const struct phyr_access *access, int idx);
@@ -161,6 +162,23 @@ int phyr_access_window(const struct phyr_access *access, u64 offset, struct phyr
 int phyr_access_read(struct phyr_access *access, u64 offset, void *buf, size_t len);
 int phyr_access_write(struct phyr_access *access, u64 offset, const void *buf, size_t len);
 size_t phyr_access_bytes(const struct phyr_access *access);
+
+/* In one piece: kernel/vmap.c */
+
+/**
+ * struct phyr_vmap - bytes of a list with one address of the kernel
+ * @map: the address of the first one
+ * @caching: how @map is cached, as every other mapping of them
+ * @area: for phyr_vunmap()
+ */
+struct phyr_vmap {
+	struct iosys_map map;
+	enum phyr_caching caching;
+	void *area;
+};
+
+int phyr_vmap(const struct phyr_access *access, u64 offset, u64 len, struct phyr_vmap *vmap);
+void phyr_vunmap(struct phyr_vmap *vmap);
 
 /* Copying and comparing: kernel/copy.c */
 

@@ -193,17 +193,26 @@ static uint32_t crc32c(uint32_t crc, const unsigned char *at, size_t len)
 	return crc;
 }
 
-static int ioc_crc(struct phyr_crc *crc)
+/* At once, and in two parts. */
+static void check_crc(const struct lent *l, const char *bytes)
 {
-	crc->size = sizeof(*crc);
-	return ioctl(dev, PHYR_IOC_CRC32C, crc) ? errno : 0;
+	const size_t len = LEN - 9, part = 100001;
+	uint32_t want = crc32c(~0u, (const unsigned char *)bytes + 3, len), crc = ~0u;
+
+	assert_int_equal(phyr_crc32c(dev, l->region, 3, len, &crc), len);
+	assert_int_equal(crc, want);
+	crc = ~0u;
+	assert_int_equal(phyr_crc32c(dev, l->region, 3, part, &crc), part);
+	assert_int_equal(phyr_crc32c(dev, l->region, 3 + part, len - part, &crc), len - part);
+	assert_int_equal(crc, want);
+	assert_int_equal(phyr_crc32c(dev, l->region, 3, l->mem.len, &crc), -EINVAL);
+	assert_int_equal(crc, want);
 }
 
 static void test_compare_and_sum(void **state)
 {
 	static const char *const some[] = { "4 KiB scattered", "PCI BAR" };
 	struct phyr_compare c;
-	struct phyr_crc crc;
 	struct lent l;
 	char *buf = anon(LEN, RW);
 
@@ -225,13 +234,104 @@ static void test_compare_and_sum(void **state)
 		assert_return_code(ioctl(dev, PHYR_IOC_COMPARE, &c), errno);
 		assert_int_equal(c.equal, LEN);
 		assert_int_equal(c.done, LEN);
-		crc = (struct phyr_crc){ .fd = l.region, .crc = ~0u, .offset = 3, .len = LEN - 9 };
-		assert_int_equal(ioc_crc(&crc), 0);
-		assert_int_equal(crc.done, LEN - 9);
-		assert_int_equal(crc.crc, crc32c(~0u, (unsigned char *)buf + 3, LEN - 9));
+		check_crc(&l, buf);
 		take_back(&l);
 	}
 	release(buf, LEN);
+}
+
+/* In one piece */
+
+/* All of a list, and parts of it, by one address of the kernel's. */
+static void check_one_piece(int drv, const char *mem, size_t len)
+{
+	char *buf = malloc(len);
+
+	assert_non_null(buf);
+	for (size_t i = 0; i < ARRAY_SIZE(parts) && parts[i].at + parts[i].len <= len; i++) {
+		size_t at = parts[i].at, n = parts[i].len;
+
+		assert_int_equal(driver_copy(drv, at, buf, n, PT_ONE_PIECE), 0);
+		assert_memory_equal(buf, mem + at, n);
+	}
+	assert_int_equal(driver_copy(drv, 0, buf, len, PT_ONE_PIECE), 0);
+	assert_memory_equal(buf, mem, len);
+	assert_int_equal(driver_copy(drv, 1, buf, len, PT_ONE_PIECE), EINVAL);
+	assert_int_equal(driver_copy(drv, ~0ULL, buf, 2, PT_ONE_PIECE), EINVAL);
+	assert_int_equal(driver_copy(drv, 0, buf, 0, PT_ONE_PIECE), EINVAL);
+	free(buf);
+}
+
+static void test_one_piece(void **state)
+{
+	static const char *const some[] = {
+		"4 KiB scattered", "THP 2 MiB", "hugetlb 2 MiB", "memfd", "devdax pmem", "PCI BAR",
+	};
+	int drv = driver_open();
+	struct mem mem;
+
+	(void)state;
+	for (size_t k = 0; k < ARRAY_SIZE(some); k++) {
+		const struct mem_kind *kind = mem_find(some[k]);
+
+		print_message("# %s\n", some[k]);
+		assert_int_equal(mem_map(&mem, kind, whole(kind, LEN)), 0);
+		pattern_fill(mem.addr, mem.len, (unsigned int)k);
+		assert_int_equal(driver_add(drv, mem.addr, mem.len, PT_WRITE), 0);
+		check_one_piece(drv, mem.addr, mem.len);
+		driver_unpin(drv, 0);
+		mem_unmap(&mem);
+	}
+	close(drv);
+}
+
+/*
+ * Of a BAR, two parts the other way round, and then something that has pages. The kernel
+ * has a call for the first where a driver with such memory, such as i915, is configured.
+ */
+static void test_several_pieces(void **state)
+{
+	bool possible = !system("grep -q ' T vmap_pfn$' /proc/kallsyms");
+	int drv = driver_open(), want = possible ? 0 : EOPNOTSUPP;
+	char *bar, *mem = anon(PAGE, RW), buf[3 * PAGE];
+
+	(void)state;
+	assert_true(bar_find());
+	bar = bar_map(16 * PAGE);
+	pattern_fill(bar, 16 * PAGE, 5);
+	assert_int_equal(driver_add(drv, bar + 9 * PAGE, 3 * PAGE, PT_WRITE), 0);
+	assert_int_equal(driver_add(drv, bar + 2 * PAGE, 4 * PAGE, PT_WRITE), 0);
+	assert_int_equal(driver_copy(drv, 2 * PAGE - 3, buf, 2 * PAGE + 9, PT_ONE_PIECE), want);
+	if (possible) {
+		assert_memory_equal(buf, bar + 11 * PAGE - 3, PAGE + 3);
+		assert_memory_equal(buf + PAGE + 3, bar + 2 * PAGE, PAGE + 6);
+	}
+	assert_int_equal(driver_add(drv, mem, PAGE, PT_WRITE), 0);
+	assert_int_equal(driver_copy(drv, 7 * PAGE - 1, buf, 2, PT_ONE_PIECE), EOPNOTSUPP);
+	assert_int_equal(driver_copy(drv, 7 * PAGE, buf, PAGE, PT_ONE_PIECE), 0);
+	release(bar, 16 * PAGE);
+	assert_int_equal(driver_copy(drv, 0, buf, PAGE, PT_ONE_PIECE), ENODEV);
+	close(drv);
+	release(mem, PAGE);
+}
+
+/* Parts that meet within a page cannot be next to each other. */
+static void test_odd_pieces(void **state)
+{
+	int drv = driver_open();
+	char *mem = anon(4 * PAGE, RW), buf[2 * PAGE];
+
+	(void)state;
+	pattern_fill(mem, 4 * PAGE, 6);
+	assert_int_equal(driver_add(drv, mem + 100, PAGE, PT_WRITE), 0);
+	assert_int_equal(driver_add(drv, mem + 2 * PAGE + 8, PAGE, PT_WRITE), 0);
+	assert_int_equal(driver_copy(drv, 0, buf, PAGE, PT_ONE_PIECE), 0);
+	assert_memory_equal(buf, mem + 100, PAGE);
+	assert_int_equal(driver_copy(drv, PAGE, buf, PAGE, PT_ONE_PIECE), 0);
+	assert_memory_equal(buf, mem + 2 * PAGE + 8, PAGE);
+	assert_int_equal(driver_copy(drv, PAGE - 1, buf, 2, PT_ONE_PIECE), EOPNOTSUPP);
+	close(drv);
+	release(mem, 4 * PAGE);
 }
 
 /* What is refused */
@@ -413,6 +513,9 @@ int main(void)
 		fixture_test(test_between),
 		fixture_test(test_overlap),
 		fixture_test(test_compare_and_sum),
+		fixture_test(test_one_piece),
+		fixture_test(test_several_pieces),
+		fixture_test(test_odd_pieces),
 		fixture_test(test_errors),
 		fixture_test(test_holes),
 		fixture_test(test_revoked),

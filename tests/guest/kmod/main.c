@@ -184,6 +184,41 @@ static int copy_phyr(const struct phyr *phyr, void __user *buf, bool write)
 	return 0;
 }
 
+/* Nothing may be revoked for as long as its address is used. */
+static int copy_vmapped(const struct phyr_access *access, const struct pt_copy *copy, void *buf)
+{
+	struct phyr_vmap vmap;
+	int ret = phyr_vmap(access, copy->offset, copy->len, &vmap), idx;
+
+	if (ret)
+		return ret;
+	idx = phyr_access_enter(access);
+	if (idx >= 0) {
+		iosys_map_memcpy_from(buf, &vmap.map, 0, copy->len);
+		phyr_access_leave(access, idx);
+	}
+	phyr_vunmap(&vmap);
+	return min(idx, 0);
+}
+
+static int copy_one_piece(struct pt_file *pt, const struct pt_copy *copy)
+{
+	struct phyr_access *access;
+	void *buf;
+	int ret;
+
+	access = phyr_access_get_slice(&pt->list, copy->offset, copy->len);
+	if (IS_ERR(access))
+		return PTR_ERR(access);
+	buf = kvzalloc(copy->len, GFP_KERNEL);
+	ret = buf ? copy_vmapped(access, copy, buf) : -ENOMEM;
+	if (!ret && copy_to_user(u64_to_user_ptr(copy->buf), buf, copy->len))
+		ret = -EFAULT;
+	kvfree(buf);
+	phyr_access_put(access);
+	return ret;
+}
+
 static long pt_copy(struct pt_file *pt, void __user *arg)
 {
 	struct pt_copy copy;
@@ -194,6 +229,8 @@ static long pt_copy(struct pt_file *pt, void __user *arg)
 
 	if (copy_from_user(&copy, arg, sizeof(copy)))
 		return -EFAULT;
+	if (copy.flags & PT_ONE_PIECE)
+		return copy_one_piece(pt, &copy);
 	phyr_list_for_each_slice(&pt->list, copy.offset, copy.len, it, phyr) {
 		if (it.kind == PHYR_PFNMAP)
 			return -EOPNOTSUPP;

@@ -22,6 +22,7 @@
 #define PT_BARE		(1u << 7)	/* PT_IOC_VMAP: call the exporter, not dma-buf */
 #define PT_MOVABLE	(1u << 10)	/* PT_IOC_EXPORT: a buffer that can be pinned */
 #define PT_PFNMAP	(1u << 12)	/* with PT_REMOTE: memory without pages, too */
+#define PT_ONE_PIECE	(1u << 13)	/* PT_IOC_COPY: by phyr_vmap() */
 #define PT_PIN		(1u << 11)	/* PT_IOC_ATTACH: an importer that pins */
 
 /**
@@ -70,7 +71,7 @@ struct pt_ranges {
  * @offset: first byte
  * @len: how many
  * @buf: address of the program's buffer
- * @flags: PT_WRITE: into it, not out of it; PT_BARE
+ * @flags: PT_WRITE: into it, not out of it; PT_BARE; PT_ONE_PIECE: out of it only
  * @fd: PT_IOC_VMAP: the dma-buf, which the kernel maps to copy
  */
 struct pt_copy {
