@@ -10,7 +10,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +19,7 @@
 #include <unistd.h>
 
 #include "../tests/guest/common/mem.h"
-#include "median.h"
+#include "report.h"
 #include "bench_ioctl.h"
 
 #define MAX_ROUNDS	101
@@ -43,20 +42,14 @@ static const char *const step_names[STEPS] = {
 static void report(json_object *rows, const char *kernel, const char *name, size_t bytes,
 		   struct sample *sample, size_t n)
 {
-	json_object *row = json_object_new_object();
-	uint64_t stock = median(sample->stock, n), phyr = median(sample->phyr, n);
-	double ratio = phyr ? (double)stock / (double)phyr : 0;
+	struct report r = {
+		.rows = rows, .kernel = kernel, .name = name, .bytes = bytes,
+		.stock = median(sample->stock, n), .phyr = median(sample->phyr, n),
+	};
 
-	printf("  %-32s %14.3f %14.3f %10.2f\n", name, (double)stock / 1e3, (double)phyr / 1e3,
-	       ratio);
-	json_object_object_add(row, "name", json_object_new_string(name));
-	json_object_object_add(row, "kernel", json_object_new_string(kernel));
-	json_object_object_add(row, "bytes", json_object_new_uint64(bytes));
-	json_object_object_add(row, "phyr_ns", json_object_new_uint64(phyr));
-	json_object_object_add(row, "stock_ns", json_object_new_uint64(stock));
-	json_object_object_add(row, "ratio", json_object_new_double(ratio));
-	json_object_array_add(rows, row);
-	fflush(stdout);
+	printf("  %-32s %14.3f %14.3f %10.2f\n", name, (double)r.stock / 1e3,
+	       (double)r.phyr / 1e3, report_ratio(&r));
+	report_row(&r);
 }
 
 static void note(struct sample *samples, enum step step, size_t i, uint64_t stock, uint64_t phyr)
@@ -249,10 +242,5 @@ int main(int argc, char **argv)
 			ret |= bench_kind(dev, &mem_kinds[i], rounds, uts.release, rows);
 	for (size_t i = 0; !only && i < sizeof(sweeps) / sizeof(sweeps[0]); i++)
 		ret |= bench_sweep(dev, &sweeps[i], rounds, uts.release, rows);
-	if (json_object_to_file_ext(argv[1], rows, JSON_C_TO_STRING_PRETTY)) {
-		fprintf(stderr, "bench: %s\n", json_util_get_last_err());
-		ret = -1;
-	}
-	json_object_put(rows);
-	return ret ? 1 : 0;
+	return report_write("bench", argv[1], rows, ret);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
 /*
  * /dev/phyr_bench: pin, map, unmap and unpin the same memory in the stock way
- * and as phyrs, once each, and say how long each step took.
+ * and as phyrs, once each, and say how long each step took; likewise to copy and fill it.
  */
 #ifndef BENCH_IOCTL_H
 #define BENCH_IOCTL_H
@@ -61,6 +61,38 @@ struct bench_run {
 	__u64 gup_ns;
 };
 
+/* What the CPU does with memory: the directions are those of the memory. */
+enum bench_cpu_op {
+	BENCH_COPY_OUT,		/* to a buffer of the kernel */
+	BENCH_COPY_IN,
+	BENCH_FILL,
+	BENCH_COPY_TO_USER,	/* to one of the program, which is given */
+	BENCH_COPY_FROM_USER,
+	BENCH_CPU_OPS
+};
+
+/**
+ * struct bench_cpu - BENCH_IOC_CPU
+ * @addr: first byte of the memory
+ * @len: length in bytes
+ * @buf: the program's buffer, as long
+ * @op: enum bench_cpu_op
+ * @flags: BENCH_PHYR_FIRST
+ * @stock_ns: out: nanoseconds by struct iosys_map, and copy_to_user() and copy_from_user();
+ *	0 for a program's buffer and memory without pages, for which stock has no call
+ * @phyr_ns: out: the same by phyr_copy_to_iter(), phyr_copy_from_iter() and phyr_fill()
+ */
+struct bench_cpu {
+	__u64 addr;
+	__u64 len;
+	__u64 buf;
+	__u32 op;
+	__u32 flags;
+	__u64 stock_ns;
+	__u64 phyr_ns;
+};
+
 #define BENCH_IOC_RUN	_IOWR(0xEE, 0, struct bench_run)
+#define BENCH_IOC_CPU	_IOWR(0xEE, 1, struct bench_cpu)
 
 #endif

@@ -160,7 +160,14 @@ put:
 
 static long bench_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
-	return cmd == BENCH_IOC_RUN ? bench_run((void __user *)arg) : -ENOTTY;
+	switch (cmd) {
+	case BENCH_IOC_RUN:
+		return bench_run((void __user *)arg);
+	case BENCH_IOC_CPU:
+		return bench_cpu((void __user *)arg);
+	default:
+		return -ENOTTY;
+	}
 }
 
 static const struct file_operations bench_fops = {

@@ -12,7 +12,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +24,7 @@
 
 #include "../examples/edu/edu_ioctl.h"
 #include "../tests/guest/common/vfio.h"
-#include "median.h"
+#include "report.h"
 
 #define MAX_ROUNDS	60
 
@@ -90,20 +89,16 @@ static int one_round(const struct mem_kind *kind, size_t len, uint64_t ns[TIMES]
 static void report(json_object *rows, const char *kernel, const char *what,
 		   const struct mem_kind *kind, size_t len, uint64_t phyr, uint64_t stock)
 {
-	json_object *row = json_object_new_object();
 	char name[80];
+	struct report r = {
+		.rows = rows, .kernel = kernel, .name = name, .bytes = len,
+		.stock = stock, .phyr = phyr,
+	};
 
 	snprintf(name, sizeof(name), "%s: %s", what, kind->name);
 	printf("  %-24s %10zu %12.1f", name, len >> 10, (double)phyr / 1e3);
 	printf(stock ? " %12.1f\n" : "\n", (double)stock / 1e3);
-	json_object_object_add(row, "name", json_object_new_string(name));
-	json_object_object_add(row, "kernel", json_object_new_string(kernel));
-	json_object_object_add(row, "bytes", json_object_new_uint64(len));
-	json_object_object_add(row, "phyr_ns", json_object_new_uint64(phyr));
-	json_object_object_add(row, "stock_ns", stock ? json_object_new_uint64(stock) : NULL);
-	json_object_object_add(row, "ratio", stock ?
-			       json_object_new_double((double)stock / (double)phyr) : NULL);
-	json_object_array_add(rows, row);
+	report_row(&r);
 }
 
 static int bench(const struct mem_kind *kind, size_t len, size_t rounds, const char *kernel,
@@ -155,10 +150,5 @@ int main(int argc, char **argv)
 		ret |= bench(mem_find("PCI BAR"), len, rounds, uts.release, rows);
 	for (size_t len = GIB; len <= TIB && !vfio_missing(); len *= 32)
 		ret |= bench(&mem_terabyte, len, rounds, uts.release, rows);
-	if (json_object_to_file_ext(argv[1], rows, JSON_C_TO_STRING_PRETTY)) {
-		fprintf(stderr, "pageless-bench: %s\n", json_util_get_last_err());
-		ret = -1;
-	}
-	json_object_put(rows);
-	return ret ? 1 : 0;
+	return report_write("pageless-bench", argv[1], rows, ret);
 }

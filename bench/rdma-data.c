@@ -11,11 +11,10 @@
  * message.
  */
 #define _GNU_SOURCE
-#include <json-c/json.h>
 #include <sys/utsname.h>
 
 #include "../tests/guest/common/rdma.h"
-#include "median.h"
+#include "report.h"
 
 #define MAX_ROUNDS	60
 #define TURNS		3		/* of stock and phyr */
@@ -81,23 +80,17 @@ static void turn(struct side sides[2], const struct verb *verb, size_t size, str
 static void report(json_object *rows, const char *kernel, const char *name, size_t size,
 		   struct result *res)
 {
-	uint64_t stock = median(res->ns[STOCK], res->n[STOCK]);
-	uint64_t phyr = median(res->ns[PHYR], res->n[PHYR]);
-	double ratio = (double)stock / (double)phyr;
-	json_object *row = json_object_new_object();
 	char title[80];
+	struct report r = {
+		.rows = rows, .kernel = kernel, .name = title, .bytes = size,
+		.stock = median(res->ns[STOCK], res->n[STOCK]),
+		.phyr = median(res->ns[PHYR], res->n[PHYR]),
+	};
 
 	snprintf(title, sizeof(title), "%s: %llu KiB", name, size / KIB);
-	printf("  %-32s %12.1f %12.1f %9.3f\n", title, (double)stock / 1e3, (double)phyr / 1e3,
-	       ratio);
-	fflush(stdout);
-	json_object_object_add(row, "name", json_object_new_string(title));
-	json_object_object_add(row, "kernel", json_object_new_string(kernel));
-	json_object_object_add(row, "bytes", json_object_new_uint64(size));
-	json_object_object_add(row, "phyr_ns", json_object_new_uint64(phyr));
-	json_object_object_add(row, "stock_ns", json_object_new_uint64(stock));
-	json_object_object_add(row, "ratio", json_object_new_double(ratio));
-	json_object_array_add(rows, row);
+	printf("  %-32s %12.1f %12.1f %9.3f\n", title, (double)r.stock / 1e3,
+	       (double)r.phyr / 1e3, report_ratio(&r));
+	report_row(&r);
 }
 
 static void measure(json_object *rows, const char *kernel, struct side sides[2],
@@ -119,7 +112,6 @@ int main(int argc, char **argv)
 	const struct mem_kind *kind = mem_find("hugetlb 2 MiB");
 	struct side sides[2];
 	struct utsname uts;
-	int ret = 0;
 
 	if (argc < 2 || rounds < TURNS || rounds > MAX_ROUNDS) {
 		fprintf(stderr, "usage: rdma-data-bench FILE.json [ROUNDS]\n");
@@ -139,10 +131,5 @@ int main(int argc, char **argv)
 			measure(rows, uts.release, sides, &verbs[v], sizes[s], rounds);
 	for (int i = 0; i < 2; i++)
 		mem_unmap(&sides[i].mem);
-	if (json_object_to_file_ext(argv[1], rows, JSON_C_TO_STRING_PRETTY)) {
-		fprintf(stderr, "rdma-data-bench: %s\n", json_util_get_last_err());
-		ret = 1;
-	}
-	json_object_put(rows);
-	return ret;
+	return report_write("rdma-data-bench", argv[1], rows, 0);
 }

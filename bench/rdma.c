@@ -12,7 +12,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <infiniband/verbs.h>
-#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +20,7 @@
 
 #include "../tests/guest/common/mem.h"
 #include "../tests/guest/common/kmem.h"
-#include "median.h"
+#include "report.h"
 
 #define MAX_ROUNDS	60
 #define TURNS		3		/* of stock and phyr */
@@ -94,27 +93,22 @@ static int turn(const struct mem *mem, struct result *r, enum way how, size_t ro
 static void report(json_object *rows, const char *kernel, const struct mem *mem,
 		   const char *what, struct result *r, uint64_t samples[WAYS][MAX_ROUNDS])
 {
-	uint64_t stock = r->n[STOCK] ? median(samples[STOCK], r->n[STOCK]) : 0;
-	uint64_t phyr = median(samples[PHYR], r->n[PHYR]);
-	json_object *row = json_object_new_object();
 	char name[80];
+	struct report rep = {
+		.rows = rows, .kernel = kernel, .name = name, .bytes = mem->len,
+		.stock = r->n[STOCK] ? median(samples[STOCK], r->n[STOCK]) : 0,
+		.phyr = median(samples[PHYR], r->n[PHYR]),
+	};
+	json_object *row;
 
 	snprintf(name, sizeof(name), "%s: %s", what, mem->kind->name);
 	printf("  %-32s %9zu %12.1f %12.1f %9.1f %10ld %10ld\n", name, mem->len >> 20,
-	       (double)stock / 1e3, (double)phyr / 1e3, (double)stock / (double)phyr,
+	       (double)rep.stock / 1e3, (double)rep.phyr / 1e3, report_ratio(&rep),
 	       r->bytes[STOCK], r->bytes[PHYR]);
-	json_object_object_add(row, "name", json_object_new_string(name));
-	json_object_object_add(row, "kernel", json_object_new_string(kernel));
-	json_object_object_add(row, "bytes", json_object_new_uint64(mem->len));
-	json_object_object_add(row, "phyr_ns", json_object_new_uint64(phyr));
-	json_object_object_add(row, "stock_ns", stock ? json_object_new_uint64(stock) : NULL);
-	json_object_object_add(row, "ratio", stock ?
-			       json_object_new_double((double)stock / (double)phyr) : NULL);
+	row = report_row(&rep);
 	json_object_object_add(row, "mr_metadata_bytes", json_object_new_int64(r->bytes[PHYR]));
-	json_object_object_add(row, "stock_mr_metadata_bytes", stock ?
+	json_object_object_add(row, "stock_mr_metadata_bytes", rep.stock ?
 			       json_object_new_int64(r->bytes[STOCK]) : NULL);
-	json_object_array_add(rows, row);
-	fflush(stdout);
 }
 
 static int bench_kind(const struct mem_kind *kind, size_t len, size_t rounds,
@@ -180,10 +174,5 @@ int main(int argc, char **argv)
 			ret |= bench_kind(kind, GIB, rounds, uts.release, rows);
 		ret |= bench_kind(kind, kind->size, rounds, uts.release, rows);
 	}
-	if (json_object_to_file_ext(argv[1], rows, JSON_C_TO_STRING_PRETTY)) {
-		fprintf(stderr, "rdma-bench: %s\n", json_util_get_last_err());
-		ret = -1;
-	}
-	json_object_put(rows);
-	return ret ? 1 : 0;
+	return report_write("rdma-bench", argv[1], rows, ret);
 }

@@ -12,7 +12,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <json-c/json.h>
 #include <linux/udmabuf.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,7 +24,7 @@
 #include <phyr.h>
 
 #include "../tests/guest/common/mem.h"
-#include "median.h"
+#include "report.h"
 
 #define PAGE		((size_t)4096)
 #define MAX_ROUNDS	60
@@ -141,24 +140,19 @@ static int one_round(const struct source *s, int way, struct pass *p, size_t rou
 static void report(json_object *rows, const char *kernel, const char *name, size_t len,
 		   struct pass *p, size_t rounds)
 {
-	uint64_t stock = median(p->ns[STOCK], rounds), phyr = median(p->ns[PHYR], rounds);
-	json_object *row = json_object_new_object();
 	char title[80];
+	struct report r = {
+		.rows = rows, .kernel = kernel, .name = title, .bytes = len,
+		.stock = median(p->ns[STOCK], rounds), .phyr = median(p->ns[PHYR], rounds),
+	};
+	json_object *row;
 
 	snprintf(title, sizeof(title), "touch: %s", name);
 	printf("  %-32s %8ld %8ld %14.3f %14.3f %10.2f\n", title, p->faults[STOCK],
-	       p->faults[PHYR], (double)stock / 1e3, (double)phyr / 1e3,
-	       (double)stock / (double)phyr);
-	json_object_object_add(row, "name", json_object_new_string(title));
-	json_object_object_add(row, "kernel", json_object_new_string(kernel));
-	json_object_object_add(row, "bytes", json_object_new_uint64(len));
-	json_object_object_add(row, "phyr_ns", json_object_new_uint64(phyr));
-	json_object_object_add(row, "stock_ns", json_object_new_uint64(stock));
-	json_object_object_add(row, "ratio", json_object_new_double((double)stock / (double)phyr));
+	       p->faults[PHYR], (double)r.stock / 1e3, (double)r.phyr / 1e3, report_ratio(&r));
+	row = report_row(&r);
 	json_object_object_add(row, "faults", json_object_new_int64(p->faults[PHYR]));
 	json_object_object_add(row, "stock_faults", json_object_new_int64(p->faults[STOCK]));
-	json_object_array_add(rows, row);
-	fflush(stdout);
 }
 
 static int bench(size_t kind, size_t rounds, const char *kernel, json_object *rows)
@@ -215,10 +209,5 @@ int main(int argc, char **argv)
 	       "", "faults", "", "stock us", "phyr us", "ratio");
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		ret |= bench(i, rounds, uts.release, rows);
-	if (json_object_to_file_ext(argv[1], rows, JSON_C_TO_STRING_PRETTY)) {
-		fprintf(stderr, "touch-bench: %s\n", json_util_get_last_err());
-		ret = -1;
-	}
-	json_object_put(rows);
-	return ret ? 1 : 0;
+	return report_write("touch-bench", argv[1], rows, ret);
 }
