@@ -257,6 +257,31 @@ void phyr_access_leave(const struct phyr_access *access, int idx)
 EXPORT_SYMBOL_GPL(phyr_access_leave);
 
 /**
+ * phyr_access_phyr - where the CPU finds a phyr, or the rest of one
+ * @access: the access
+ * @offset: its first byte in the list, in the slice of @access
+ * @phyr: the phyr, in the slice as a whole
+ * @window: filled in, but for the kind of memory, which is read
+ *
+ * Context: any; as phyr_access_window().
+ * Return: 0, or -EOPNOTSUPP as phyr_access_window().
+ */
+int phyr_access_phyr(const struct phyr_access *access, u64 offset, const struct phyr *phyr,
+		     struct phyr_window *window)
+{
+	if (window->kind == PHYR_PFNMAP) {
+		window->caching = io_map(access, offset, &window->map);
+	} else {
+		if (PageHighMem(pfn_to_page(PHYS_PFN(phyr->addr))))
+			return -EOPNOTSUPP;
+		iosys_map_set_vaddr(&window->map, phys_to_virt(phyr->addr));
+		window->caching = window->kind == PHYR_P2P ? PHYR_UC : PHYR_WB;
+	}
+	window->len = phyr->len;
+	return 0;
+}
+
+/**
  * phyr_access_window - where the CPU finds a byte, and those after it
  * @access: the access
  * @offset: of the byte, in the list
@@ -269,8 +294,8 @@ EXPORT_SYMBOL_GPL(phyr_access_leave);
  * it is cached.
  *
  * Context: any; between phyr_access_enter() and phyr_access_leave().
- * Return: 0; -EINVAL for a byte that is not in the slice; -EOPNOTSUPP for memory that the kernel does
- * not map all the time (CONFIG_HIGHMEM): phyr_access_read() reads it.
+ * Return: 0; -EINVAL for a byte that is not in the slice; -EOPNOTSUPP for memory that the
+ * kernel does not map all the time (CONFIG_HIGHMEM): phyr_access_read() reads it.
  */
 int phyr_access_window(const struct phyr_access *access, u64 offset, struct phyr_window *window)
 {
@@ -279,16 +304,8 @@ int phyr_access_window(const struct phyr_access *access, u64 offset, struct phyr
 
 	if (!most || !phyr_list_find(access->list, offset, &phyr, &window->kind))
 		return -EINVAL;
-	window->len = min_t(u64, phyr.len, most);
-	if (window->kind == PHYR_PFNMAP) {
-		window->caching = io_map(access, offset, &window->map);
-		return 0;
-	}
-	if (PageHighMem(pfn_to_page(PHYS_PFN(phyr.addr))))
-		return -EOPNOTSUPP;
-	iosys_map_set_vaddr(&window->map, phys_to_virt(phyr.addr));
-	window->caching = window->kind == PHYR_P2P ? PHYR_UC : PHYR_WB;
-	return 0;
+	phyr.len = min_t(u64, phyr.len, most);
+	return phyr_access_phyr(access, offset, &phyr, window);
 }
 EXPORT_SYMBOL_GPL(phyr_access_window);
 

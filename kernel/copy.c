@@ -27,16 +27,31 @@
 
 #define COPY_STEP	SZ_64K		/* between two chances to stop, or to be revoked */
 
-/* How much there is before a page that is poisoned, which must not be read. */
+/*
+ * How much there is before a page that is poisoned, which must not be read.  A large folio
+ * says whether one of its pages is; memory of DAX does not.
+ */
 static size_t until_poison(const struct phyr_window *w, size_t len)
 {
-	const char *start = w->map.vaddr, *page = PTR_ALIGN_DOWN(start, PAGE_SIZE);
+	const char *start = w->map.vaddr, *at = start;
+	struct folio *folio;
+	struct page *page;
 
 	if (w->kind == PHYR_PFNMAP)
 		return len;
-	for (; page < start + len; page += PAGE_SIZE)
-		if (is_page_hwpoison(virt_to_page(page)))
-			return page > start ? page - start : 0;
+	while (at < start + len) {
+		page = virt_to_page(at);
+		folio = page_folio(page);
+		at = PTR_ALIGN_DOWN(at, PAGE_SIZE);
+		if (w->kind == PHYR_RAM && folio_test_large(folio) &&
+		    !folio_contain_hwpoisoned_page(folio)) {
+			at += (folio_nr_pages(folio) - folio_page_idx(folio, page)) * PAGE_SIZE;
+			continue;
+		}
+		if (is_page_hwpoison(page))
+			return at > start ? at - start : 0;
+		at += PAGE_SIZE;
+	}
 	return len;
 }
 
@@ -142,6 +157,16 @@ static ssize_t window_write(const struct phyr_window *w, void *buf, size_t len)
 	return len;
 }
 
+static ssize_t read_op(const struct phyr_window *w, void *buf, size_t done, size_t len)
+{
+	return window_read(w, buf + done, len);
+}
+
+static ssize_t write_op(const struct phyr_window *w, void *buf, size_t done, size_t len)
+{
+	return window_write(w, buf + done, len);
+}
+
 /* Is a list revocable, or not memory that can be addressed like any other? */
 static bool needs_buffer(const struct phyr_access *access)
 {
@@ -156,28 +181,76 @@ static int check_range(const struct phyr_access *access, u64 offset, size_t len,
 }
 
 /**
+ * struct place - how far a run has come in a list
+ * @access: to the list
+ * @offset: in the list
+ * @it: the phyrs from there on
+ * @w: what is left of the phyr at @offset; its length is 0 before the first one, and between two
+ */
+struct place {
+	struct phyr_access *access;
+	u64 offset;
+	struct phyr_iter it;
+	struct phyr_window w;
+};
+
+static void place_init(struct place *p, struct phyr_access *access, u64 offset, size_t len)
+{
+	p->access = access;
+	p->offset = offset;
+	p->w.len = 0;
+	phyr_iter_init(&p->it, phyr_access_list(access), offset, len);
+}
+
+static int place_window(struct place *p)
+{
+	struct phyr phyr;
+
+	if (p->w.len)
+		return 0;
+	if (!phyr_iter_next(&p->it, &phyr))
+		return -EINVAL;
+	p->w.kind = p->it.kind;
+	return phyr_access_phyr(p->access, p->offset, &phyr, &p->w);
+}
+
+static void place_advance(struct place *p, size_t n)
+{
+	p->offset += n;
+	p->w.len -= n;
+	iosys_map_incr(&p->w.map, n);
+}
+
+/**
  * struct copy - what a step of a long run works on
- * @dst: what is written, from @dst_offset on
- * @src: what is read, from @src_offset on
- * @dst_offset: see @dst
- * @src_offset: see @src
+ * @dst: what is written
+ * @src: what is read
  * @iter: memory of a program or the like, in place of @dst or @src
  * @buf: COPY_STEP bytes, or as many as there are at all; NULL to do without
  * @byte: what to fill with
  * @crc: the sum so far
  * @differ: the bytes behind those that were done differ
+ * @stop: both sides are not as far as each other: this step is the last
  */
 struct copy {
-	struct phyr_access *dst;
-	struct phyr_access *src;
-	u64 dst_offset;
-	u64 src_offset;
+	struct place dst;
+	struct place src;
 	struct iov_iter *iter;
 	void *buf;
 	u8 byte;
 	u32 crc;
 	bool differ;
+	bool stop;
 };
+
+/* Its two places are set by those who need them: they are large. */
+static void copy_init(struct copy *c, struct iov_iter *iter)
+{
+	c->iter = iter;
+	c->buf = NULL;
+	c->differ = false;
+	c->stop = false;
+}
 
 static int copy_buffer(struct copy *c, size_t len)
 {
@@ -185,11 +258,11 @@ static int copy_buffer(struct copy *c, size_t len)
 	return c->buf ? 0 : -ENOMEM;
 }
 
-/* Does up to @len bytes behind the first @done; how many, or an error if none. */
-typedef ssize_t (*copy_step)(struct copy *c, size_t done, size_t len);
+/* Goes on by up to @len bytes; by how many, or an error if by none. */
+typedef ssize_t (*copy_step)(struct copy *c, size_t len);
 
 /*
- * Steps until all is done, two bytes differ, a step fails or the process is to end: how many
+ * Steps until all is done, a step is the last or fails, or the process is to end: how many
  * bytes were done, or if none were, why.  Between steps nothing keeps a revocation waiting.
  */
 static ssize_t copy_run(struct copy *c, size_t len, copy_step step)
@@ -197,8 +270,8 @@ static ssize_t copy_run(struct copy *c, size_t len, copy_step step)
 	size_t done = 0;
 	ssize_t n;
 
-	while (done < len && !c->differ) {
-		n = step(c, done, min_t(size_t, len - done, COPY_STEP));
+	while (done < len && !c->stop) {
+		n = step(c, min_t(size_t, len - done, COPY_STEP));
 		if (n < 0)
 			return done ? done : n;
 		done += n;
@@ -209,75 +282,96 @@ static ssize_t copy_run(struct copy *c, size_t len, copy_step step)
 	return done;
 }
 
-/* What to do with one window: the bytes done, of @len, or an error. */
-typedef ssize_t (*window_op)(const struct phyr_window *w, void *buf, size_t len);
-
-static ssize_t window_step(struct phyr_access *access, u64 offset, size_t len, void *buf,
-			   window_op op)
+static ssize_t run_buffered(struct copy *c, size_t len, copy_step step)
 {
-	struct phyr_window w;
-	ssize_t n;
-	int idx;
+	ssize_t ret = copy_buffer(c, len);
 
-	idx = phyr_access_enter(access);
-	if (idx < 0)
-		return idx;
-	n = phyr_access_window(access, offset, &w);
-	if (!n)
-		n = op(&w, buf, min(len, w.len));
-	phyr_access_leave(access, idx);
-	return n;
+	if (ret)
+		return ret;
+	ret = copy_run(c, len, step);
+	kvfree(c->buf);
+	return ret;
 }
 
+/* What to do with one window and the buffer from @done on: the bytes done, or an error. */
+typedef ssize_t (*window_op)(const struct phyr_window *w, void *buf, size_t done, size_t len);
+
 /* All of @len bytes, or less: as many windows as that takes. */
-static ssize_t window_steps(struct phyr_access *access, u64 offset, size_t len, void *buf,
-			    window_op op)
+static ssize_t window_steps(struct place *p, size_t len, void *buf, window_op op)
 {
+	int idx = phyr_access_enter(p->access);
 	size_t done = 0;
 	ssize_t n;
 
-	while (done < len) {
-		n = window_step(access, offset + done, len - done, buf + done, op);
+	if (idx < 0)
+		return idx;
+	do {
+		n = place_window(p);
+		if (!n)
+			n = op(&p->w, buf, done, min(len - done, p->w.len));
 		if (n < 0)
-			return done ? done : n;
+			break;
+		place_advance(p, n);
 		done += n;
-	}
-	return done;
+	} while (done < len);
+	phyr_access_leave(p->access, idx);
+	return done ? done : n;
+}
+
+static ssize_t read_steps(struct place *p, size_t len, void *buf)
+{
+	return window_steps(p, len, buf, read_op);
+}
+
+static ssize_t write_steps(struct place *p, size_t len, void *buf)
+{
+	return window_steps(p, len, buf, write_op);
 }
 
 /* From one list to another */
 
 /* One window to another, neither of which can be revoked. */
-static ssize_t copy_direct(struct copy *c, size_t done, size_t len)
+static ssize_t copy_direct(struct copy *c, size_t len)
 {
-	struct phyr_window to, from;
-	ssize_t n;
+	ssize_t n = place_window(&c->src) ?: place_window(&c->dst);
 
-	n = phyr_access_window(c->src, c->src_offset + done, &from) ?:
-	    phyr_access_window(c->dst, c->dst_offset + done, &to);
 	if (n)
 		return n;
-	len = until_poison(&to, min3(len, from.len, to.len));
-	return len ? window_read(&from, to.map.vaddr, len) : -EHWPOISON;
+	len = until_poison(&c->dst.w, min3(len, c->src.w.len, c->dst.w.len));
+	if (!len)
+		return -EHWPOISON;
+	n = window_read(&c->src.w, c->dst.w.map.vaddr, len);
+	if (n > 0) {
+		place_advance(&c->src, n);
+		place_advance(&c->dst, n);
+	}
+	return n;
 }
 
-static ssize_t copy_buffered(struct copy *c, size_t done, size_t len)
+static ssize_t copy_buffered(struct copy *c, size_t len)
 {
-	ssize_t n = window_steps(c->src, c->src_offset + done, len, c->buf, window_read);
+	ssize_t n = read_steps(&c->src, len, c->buf), written;
 
-	return n < 0 ? n : window_steps(c->dst, c->dst_offset + done, n, c->buf, window_write);
+	if (n < 0)
+		return n;
+	written = write_steps(&c->dst, n, c->buf);
+	c->stop = written < n;
+	return written;
 }
 
 /* The end first: what is done counts from the beginning, so it is all or nothing. */
 static ssize_t copy_down(struct copy *c, size_t len)
 {
+	u64 to = c->dst.offset, from = c->src.offset;
 	size_t left = len, step;
 	ssize_t n;
 
 	while (left) {
 		step = min_t(size_t, left, COPY_STEP);
 		left -= step;
-		n = copy_buffered(c, left, step);
+		place_init(&c->dst, c->dst.access, to + left, step);
+		place_init(&c->src, c->src.access, from + left, step);
+		n = copy_buffered(c, step);
 		if (n < 0)
 			return n;
 		if (n < step)
@@ -312,23 +406,23 @@ ssize_t phyr_copy(struct phyr_access *dst, u64 dst_offset, struct phyr_access *s
 {
 	bool same = phyr_access_list(dst) == phyr_access_list(src);
 	bool overlap = same && dst_offset < src_offset + len && src_offset < dst_offset + len;
-	struct copy c = {
-		.dst = dst, .dst_offset = dst_offset, .src = src, .src_offset = src_offset,
-	};
+	struct copy c __uninitialized;
 	ssize_t ret;
 
 	ret = check_range(src, src_offset, len, false) ?: check_range(dst, dst_offset, len, true);
 	if (ret)
 		return ret;
+	copy_init(&c, NULL);
+	place_init(&c.dst, dst, dst_offset, len);
+	place_init(&c.src, src, src_offset, len);
 	if (!overlap && !needs_buffer(dst) && !needs_buffer(src))
 		return copy_run(&c, len, copy_direct);
+	if (!overlap || dst_offset <= src_offset)
+		return run_buffered(&c, len, copy_buffered);
 	ret = copy_buffer(&c, len);
 	if (ret)
 		return ret;
-	if (overlap && dst_offset > src_offset)
-		ret = copy_down(&c, len);
-	else
-		ret = copy_run(&c, len, copy_buffered);
+	ret = copy_down(&c, len);
 	kvfree(c.buf);
 	return ret;
 }
@@ -337,69 +431,88 @@ EXPORT_SYMBOL_GPL(phyr_copy);
 /* Between a list and a program, or whatever an iterator leads to */
 
 /* Straight from a window, which may fault, and nobody waits for. */
-static ssize_t to_iter_direct(struct copy *c, size_t done, size_t len)
+static ssize_t to_iter_direct(struct copy *c, size_t len)
 {
-	struct phyr_window w;
-	ssize_t n;
+	ssize_t n = place_window(&c->src);
 
-	n = phyr_access_window(c->src, c->src_offset + done, &w);
 	if (n)
 		return n;
-	len = until_poison(&w, min(len, w.len));
+	len = until_poison(&c->src.w, min(len, c->src.w.len));
 	if (!len)
 		return -EHWPOISON;
-	n = _copy_mc_to_iter(w.map.vaddr, len, c->iter);
-	return n ?: until_poison(&w, 1) ? -EFAULT : -EHWPOISON;
+	n = _copy_mc_to_iter(c->src.w.map.vaddr, len, c->iter);
+	if (!n)
+		return until_poison(&c->src.w, 1) ? -EFAULT : -EHWPOISON;
+	place_advance(&c->src, n);
+	return n;
 }
 
-static ssize_t to_iter_buffered(struct copy *c, size_t done, size_t len)
+static ssize_t to_iter_buffered(struct copy *c, size_t len)
 {
-	ssize_t n = window_steps(c->src, c->src_offset + done, len, c->buf, window_read);
+	ssize_t n = read_steps(&c->src, len, c->buf), copied;
 
 	if (n < 0)
 		return n;
-	n = _copy_to_iter(c->buf, n, c->iter);
-	return n ?: -EFAULT;
+	copied = _copy_to_iter(c->buf, n, c->iter);
+	c->stop = copied < n;
+	return copied ?: -EFAULT;
 }
 
-static ssize_t from_iter_direct(struct copy *c, size_t done, size_t len)
+static ssize_t from_iter_direct(struct copy *c, size_t len)
 {
-	struct phyr_window w;
-	ssize_t n;
+	ssize_t n = place_window(&c->dst);
 
-	n = phyr_access_window(c->dst, c->dst_offset + done, &w);
 	if (n)
 		return n;
-	len = until_poison(&w, min(len, w.len));
+	len = until_poison(&c->dst.w, min(len, c->dst.w.len));
 	if (!len)
 		return -EHWPOISON;
-	n = _copy_from_iter(w.map.vaddr, len, c->iter);
-	return n ?: -EFAULT;
+	n = _copy_from_iter(c->dst.w.map.vaddr, len, c->iter);
+	if (!n)
+		return -EFAULT;
+	place_advance(&c->dst, n);
+	return n;
 }
 
-static ssize_t from_iter_buffered(struct copy *c, size_t done, size_t len)
+static ssize_t from_iter_buffered(struct copy *c, size_t len)
 {
-	ssize_t n = _copy_from_iter(c->buf, len, c->iter);
+	ssize_t n = _copy_from_iter(c->buf, len, c->iter), written;
 
 	if (!n)
 		return -EFAULT;
-	return window_steps(c->dst, c->dst_offset + done, n, c->buf, window_write);
+	written = write_steps(&c->dst, n, c->buf);
+	c->stop = written < n;
+	return written;
 }
 
-/* One way or the other, by a buffer or without. */
-static ssize_t copy_iter(struct copy *c, size_t len, bool buffer, copy_step buffered,
-			 copy_step direct)
+/* The kernel's memory does not fault, so no buffer is needed between. */
+static void *kernel_address(const struct iov_iter *iter)
 {
-	ssize_t ret;
+	return iter->kvec->iov_base + iter->iov_offset;
+}
 
-	if (!buffer)
-		return copy_run(c, len, direct);
-	ret = copy_buffer(c, len);
-	if (ret)
-		return ret;
-	ret = copy_run(c, len, buffered);
-	kvfree(c->buf);
-	return ret;
+static ssize_t to_kernel(struct copy *c, size_t len)
+{
+	ssize_t n = read_steps(&c->src, len, kernel_address(c->iter));
+
+	if (n > 0)
+		iov_iter_advance(c->iter, n);
+	return n;
+}
+
+static ssize_t from_kernel(struct copy *c, size_t len)
+{
+	ssize_t n = write_steps(&c->dst, len, kernel_address(c->iter));
+
+	if (n > 0)
+		iov_iter_advance(c->iter, n);
+	return n;
+}
+
+/* All of it is in one piece of the kernel's memory. */
+static bool is_kernel_piece(const struct iov_iter *iter, size_t len)
+{
+	return iov_iter_is_kvec(iter) && iov_iter_single_seg_count(iter) >= len;
 }
 
 /**
@@ -415,10 +528,18 @@ static ssize_t copy_iter(struct copy *c, size_t len, bool buffer, copy_step buff
  */
 ssize_t phyr_copy_to_iter(struct phyr_access *src, u64 offset, size_t len, struct iov_iter *to)
 {
-	struct copy c = { .src = src, .src_offset = offset, .iter = to };
+	struct copy c __uninitialized;
+	ssize_t ret = check_range(src, offset, len, false);
 
-	return check_range(src, offset, len, false) ?:
-	       copy_iter(&c, len, needs_buffer(src), to_iter_buffered, to_iter_direct);
+	if (ret)
+		return ret;
+	copy_init(&c, to);
+	place_init(&c.src, src, offset, len);
+	if (is_kernel_piece(to, len))
+		return copy_run(&c, len, to_kernel);
+	if (needs_buffer(src))
+		return run_buffered(&c, len, to_iter_buffered);
+	return copy_run(&c, len, to_iter_direct);
 }
 EXPORT_SYMBOL_GPL(phyr_copy_to_iter);
 
@@ -437,17 +558,25 @@ EXPORT_SYMBOL_GPL(phyr_copy_to_iter);
 ssize_t phyr_copy_from_iter(struct phyr_access *dst, u64 offset, size_t len,
 			    struct iov_iter *from)
 {
-	struct copy c = { .dst = dst, .dst_offset = offset, .iter = from };
+	struct copy c __uninitialized;
+	ssize_t ret = check_range(dst, offset, len, true);
 
-	return check_range(dst, offset, len, true) ?:
-	       copy_iter(&c, len, needs_buffer(dst), from_iter_buffered, from_iter_direct);
+	if (ret)
+		return ret;
+	copy_init(&c, from);
+	place_init(&c.dst, dst, offset, len);
+	if (is_kernel_piece(from, len))
+		return copy_run(&c, len, from_kernel);
+	if (needs_buffer(dst))
+		return run_buffered(&c, len, from_iter_buffered);
+	return copy_run(&c, len, from_iter_direct);
 }
 EXPORT_SYMBOL_GPL(phyr_copy_from_iter);
 
 /* Filling */
 
 /* @byte: a pointer to it. */
-static ssize_t window_fill(const struct phyr_window *w, void *byte, size_t len)
+static ssize_t fill_op(const struct phyr_window *w, void *byte, size_t done, size_t len)
 {
 	struct iosys_map map = w->map;
 
@@ -457,9 +586,9 @@ static ssize_t window_fill(const struct phyr_window *w, void *byte, size_t len)
 	return len ?: -EHWPOISON;
 }
 
-static ssize_t fill_step(struct copy *c, size_t done, size_t len)
+static ssize_t fill_step(struct copy *c, size_t len)
 {
-	return window_step(c->dst, c->dst_offset + done, len, &c->byte, window_fill);
+	return window_steps(&c->dst, len, &c->byte, fill_op);
 }
 
 /**
@@ -475,9 +604,15 @@ static ssize_t fill_step(struct copy *c, size_t done, size_t len)
  */
 ssize_t phyr_fill(struct phyr_access *dst, u64 offset, size_t len, u8 byte)
 {
-	struct copy c = { .dst = dst, .dst_offset = offset, .byte = byte };
+	struct copy c __uninitialized;
+	ssize_t ret = check_range(dst, offset, len, true);
 
-	return check_range(dst, offset, len, true) ?: copy_run(&c, len, fill_step);
+	if (ret)
+		return ret;
+	copy_init(&c, NULL);
+	c.byte = byte;
+	place_init(&c.dst, dst, offset, len);
+	return copy_run(&c, len, fill_step);
 }
 EXPORT_SYMBOL_GPL(phyr_fill);
 
@@ -496,22 +631,20 @@ static size_t alike(const u8 *a, const u8 *b, size_t len)
 }
 
 /* @dst, or the iterator, is the other side; the buffer has room for both. */
-static ssize_t compare_step(struct copy *c, size_t done, size_t len)
+static ssize_t compare_step(struct copy *c, size_t len)
 {
 	u8 *a = c->buf, *b = a + COPY_STEP;
-	ssize_t n = window_steps(c->src, c->src_offset + done, len, a, window_read);
+	ssize_t n = read_steps(&c->src, len, a), other;
 	size_t same;
 
 	if (n < 0)
 		return n;
-	if (c->dst)
-		n = window_steps(c->dst, c->dst_offset + done, n, b, window_read);
-	else
-		n = _copy_from_iter(b, n, c->iter);
-	if (n <= 0)
-		return n ?: -EFAULT;
-	same = alike(a, b, n);
-	c->differ = same < n;
+	other = c->iter ? _copy_from_iter(b, n, c->iter) : read_steps(&c->dst, n, b);
+	if (other <= 0)
+		return other ?: -EFAULT;
+	same = alike(a, b, other);
+	c->differ = same < other;
+	c->stop = same < n;
 	return same;
 }
 
@@ -544,11 +677,17 @@ static ssize_t compare(struct copy *c, size_t len, bool *differ)
 ssize_t phyr_compare(struct phyr_access *a, u64 a_offset, struct phyr_access *b, u64 b_offset,
 		     size_t len, bool *differ)
 {
-	struct copy c = { .src = a, .src_offset = a_offset, .dst = b, .dst_offset = b_offset };
+	struct copy c __uninitialized;
+	ssize_t ret;
 
 	*differ = false;
-	return check_range(a, a_offset, len, false) ?: check_range(b, b_offset, len, false) ?:
-	       compare(&c, len, differ);
+	ret = check_range(a, a_offset, len, false) ?: check_range(b, b_offset, len, false);
+	if (ret)
+		return ret;
+	copy_init(&c, NULL);
+	place_init(&c.src, a, a_offset, len);
+	place_init(&c.dst, b, b_offset, len);
+	return compare(&c, len, differ);
 }
 EXPORT_SYMBOL_GPL(phyr_compare);
 
@@ -567,16 +706,21 @@ EXPORT_SYMBOL_GPL(phyr_compare);
 ssize_t phyr_compare_iter(struct phyr_access *a, u64 offset, size_t len, struct iov_iter *iter,
 			  bool *differ)
 {
-	struct copy c = { .src = a, .src_offset = offset, .iter = iter };
+	struct copy c __uninitialized;
+	ssize_t ret = check_range(a, offset, len, false);
 
 	*differ = false;
-	return check_range(a, offset, len, false) ?: compare(&c, len, differ);
+	if (ret)
+		return ret;
+	copy_init(&c, iter);
+	place_init(&c.src, a, offset, len);
+	return compare(&c, len, differ);
 }
 EXPORT_SYMBOL_GPL(phyr_compare_iter);
 
-static ssize_t crc_step(struct copy *c, size_t done, size_t len)
+static ssize_t crc_step(struct copy *c, size_t len)
 {
-	ssize_t n = window_steps(c->src, c->src_offset + done, len, c->buf, window_read);
+	ssize_t n = read_steps(&c->src, len, c->buf);
 
 	if (n > 0)
 		c->crc = crc32c(c->crc, c->buf, n);
@@ -596,13 +740,15 @@ static ssize_t crc_step(struct copy *c, size_t done, size_t len)
  */
 ssize_t phyr_crc32c(struct phyr_access *src, u64 offset, size_t len, u32 *crc)
 {
-	struct copy c = { .src = src, .src_offset = offset, .crc = *crc };
-	ssize_t ret = check_range(src, offset, len, false) ?: copy_buffer(&c, len);
+	struct copy c __uninitialized;
+	ssize_t ret = check_range(src, offset, len, false);
 
 	if (ret)
 		return ret;
-	ret = copy_run(&c, len, crc_step);
-	kvfree(c.buf);
+	copy_init(&c, NULL);
+	c.crc = *crc;
+	place_init(&c.src, src, offset, len);
+	ret = run_buffered(&c, len, crc_step);
 	*crc = c.crc;
 	return ret;
 }

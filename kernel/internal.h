@@ -87,6 +87,8 @@ enum phyr_caching phyr_watch_caching(const struct phyr_list *list, u64 offset);
 /* access.c */
 const struct phyr_list *phyr_access_list(const struct phyr_access *access);
 bool phyr_access_covers(const struct phyr_access *access, u64 offset, u64 len);
+int phyr_access_phyr(const struct phyr_access *access, u64 offset, const struct phyr *phyr,
+		     struct phyr_window *window);
 
 /* vmap.c */
 void *phyr_list_vmap(const struct phyr_list *list, u64 offset, u64 len, bool pages,
