@@ -163,15 +163,18 @@ static void notrace hook_redirect(unsigned long ip, unsigned long parent_ip,
 	ftrace_regs_set_instruction_pointer(fregs, hook->to);
 }
 
-/*
- * One that could not be registered may have been in ftrace's list for a moment.
- * Freeing a filter leaves pointers to it: the next user starts with nothing.
- */
+/* Freeing a filter leaves pointers to it: the next user starts with nothing. */
 static void ops_free(struct ftrace_ops *ops)
 {
-	synchronize_rcu();
 	ftrace_free_filter(ops);
 	memset(ops, 0, sizeof(*ops));
+}
+
+/* One that could not be registered may have been in ftrace's list for a moment. */
+static void ops_abandon(struct ftrace_ops *ops)
+{
+	synchronize_rcu();
+	ops_free(ops);
 }
 
 /* BPF says -EAGAIN, after a millisecond, if it is busy with this function. */
@@ -191,15 +194,15 @@ static int handler_register(struct hook *hook)
 		ret = register_ftrace_function(&hook->handler);
 	while (ret == -EAGAIN && --tries);
 	if (ret)
-		ops_free(&hook->handler);
+		ops_abandon(&hook->handler);
 	hook->shared = !ret;
 	return ret;
 }
 
-static void handler_unregister(struct hook *hook)
+static struct ftrace_ops *handler_unregister(struct hook *hook)
 {
 	unregister_ftrace_function(&hook->handler);
-	ops_free(&hook->handler);
+	return &hook->handler;
 }
 
 #if HOOK_DIRECT
@@ -212,15 +215,15 @@ static int direct_register(struct hook *hook)
 		return ret;
 	ret = register_ftrace_direct(&hook->direct, hook->stub);
 	if (ret)
-		ops_free(&hook->direct);
+		ops_abandon(&hook->direct);
 	hook->shared = false;
 	return ret;
 }
 
-static void direct_unregister(struct hook *hook)
+static struct ftrace_ops *direct_unregister(struct hook *hook)
 {
 	unregister_ftrace_direct(&hook->direct, hook->stub, false);
-	ops_free(&hook->direct);
+	return &hook->direct;
 }
 
 #else
@@ -230,8 +233,9 @@ static int direct_register(struct hook *hook)
 	return -EBUSY;
 }
 
-static void direct_unregister(struct hook *hook)
+static struct ftrace_ops *direct_unregister(struct hook *hook)
 {
+	return NULL;
 }
 
 #endif
@@ -259,10 +263,7 @@ static int hook_redirect_on(struct hook *hook, unsigned long place)
 
 static void hook_redirect_off(struct hook *hook)
 {
-	if (hook->shared)
-		handler_unregister(hook);
-	else
-		direct_unregister(hook);
+	hook->spent = hook->shared ? handler_unregister(hook) : direct_unregister(hook);
 }
 
 /* Calls of the original go past the place from which it calls ftrace. */
@@ -407,13 +408,21 @@ static int hook_test_all(struct hook *const *hooks, unsigned int nr)
  */
 void hook_off(struct hook *const *hooks, unsigned int nr)
 {
-	while (nr--) {
-		struct hook *hook = hooks[nr];
+	unsigned int i;
+
+	for (i = nr; i--;) {
+		struct hook *hook = hooks[i];
 
 		if (!hook->addr || !hook->to)
 			continue;
 		hook_redirect_off(hook);
 		WRITE_ONCE(hook->addr, 0);
+	}
+	synchronize_rcu();	/* what runs through ftrace's list */
+	for (i = 0; i < nr; i++) {
+		if (hooks[i]->spent)
+			ops_free(hooks[i]->spent);
+		hooks[i]->spent = NULL;
 	}
 }
 

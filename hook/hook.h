@@ -43,6 +43,7 @@ struct hook_count {
  * @direct: ftrace's side of it, while the function calls @stub
  * @handler: ftrace's side of it, while an ftrace handler redirects it
  * @addr: the function's address, while it is replaced
+ * @spent: the one of the two that was unregistered, and is to be freed
  * @shared: @handler is in use, @direct is not
  * @reached: the call of @test has reached the replacement
  * @bypassed: callers were seen that did not come through the function
@@ -59,6 +60,7 @@ struct hook {
 	struct hook_count __percpu *count;
 	struct ftrace_ops direct;
 	struct ftrace_ops handler;
+	struct ftrace_ops *spent;
 	unsigned long addr;
 	bool shared;
 	bool reached;
