@@ -6,7 +6,7 @@ PREFIX ?= /usr/local
 build := $(CURDIR)/build
 
 .PHONY: help demo check check-host check-guest check-debug check-races check-long fuzz bench lint programs \
-	guest-programs install clean
+	guest-programs demo-programs install clean
 .DEFAULT_GOAL := help
 
 help:
@@ -57,6 +57,10 @@ guest-programs:
 	$(MAKE) -C lib O=$(build)/guest
 	$(MAKE) -C tools O=$(build)/guest
 	$(MAKE) -C tests/guest O=$(build)/guest
+
+demo-programs:
+	$(MAKE) -C lib O=$(build)/guest
+	$(MAKE) -C tests/guest O=$(build)/guest demo
 
 install: programs
 	$(MAKE) -C lib O=$(build)/host-user PREFIX=$(PREFIX) install
