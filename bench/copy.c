@@ -191,7 +191,7 @@ int main(int argc, char **argv)
 	for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++)
 		ret |= bench_kind(dev, mem_find(kinds[k]), buf);
 	if (bench_file(buf)) {
-		perror("copy-bench: memfd");
+		fputs("copy-bench: memfd: a call failed\n", stderr);
 		ret = 1;
 	}
 	return report_write("copy-bench", argv[1], rows, ret);

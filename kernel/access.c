@@ -293,7 +293,7 @@ int phyr_access_phyr(const struct phyr_access *access, u64 offset, const struct 
  * struct iosys_map tells I/O memory from system memory, but neither how long it is nor how
  * it is cached.
  *
- * Context: any; between phyr_access_enter() and phyr_access_leave().
+ * Context: any.  The address is used between phyr_access_enter() and phyr_access_leave() only.
  * Return: 0; -EINVAL for a byte that is not in the slice; -EOPNOTSUPP for memory that the
  * kernel does not map all the time (CONFIG_HIGHMEM): phyr_access_read() reads it.
  */

@@ -28,9 +28,18 @@
 #define COPY_STEP	SZ_64K		/* between two chances to stop, or to be revoked */
 
 /*
- * How much there is before a page that is poisoned, which must not be read.  A large folio
- * says whether one of its pages is; memory of DAX does not.
+ * Does a folio say by itself whether one of its pages is poisoned?  Those that the kernel can
+ * take such a page from do: of the page cache or anonymous, and of hugetlb.  A driver's does
+ * not, nor that of DAX.
  */
+static bool speaks_for_pages(const struct folio *folio)
+{
+	return folio_test_hugetlb(folio) ||
+	       (IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) && folio_test_large(folio) &&
+		folio_test_lru(folio));
+}
+
+/* How much there is before a page that is poisoned, which must not be read. */
 static size_t until_poison(const struct phyr_window *w, size_t len)
 {
 	const char *start = w->map.vaddr, *at = start;
@@ -43,7 +52,7 @@ static size_t until_poison(const struct phyr_window *w, size_t len)
 		page = virt_to_page(at);
 		folio = page_folio(page);
 		at = PTR_ALIGN_DOWN(at, PAGE_SIZE);
-		if (w->kind == PHYR_RAM && folio_test_large(folio) &&
+		if (w->kind == PHYR_RAM && speaks_for_pages(folio) &&
 		    !folio_contain_hwpoisoned_page(folio)) {
 			at += (folio_nr_pages(folio) - folio_page_idx(folio, page)) * PAGE_SIZE;
 			continue;
@@ -398,8 +407,9 @@ static ssize_t copy_down(struct copy *c, size_t len)
  * Return: how many bytes were copied, @len if nothing stopped it; or if none was, -EINVAL
  * for a range that is not in its slice, -EACCES for a read-only @dst, -ENODEV if one was
  * revoked, -EHWPOISON before a poisoned page, -EIO after a machine check, -EINTR for a fatal
- * signal, -ENOMEM.  Where the bytes overlap and move up, it is all or an error, after which
- * some behind the beginning may have been written.
+ * signal, -EOPNOTSUPP as phyr_access_window(), -ENOMEM.  Where the bytes overlap and move up, it
+ * is all or an error, -EIO for what stops it within; some behind the beginning may have been
+ * written then.
  */
 ssize_t phyr_copy(struct phyr_access *dst, u64 dst_offset, struct phyr_access *src,
 		  u64 src_offset, size_t len)
@@ -548,7 +558,7 @@ EXPORT_SYMBOL_GPL(phyr_copy_to_iter);
  * @dst: access to the list
  * @offset: first byte there
  * @len: length in bytes, not 0
- * @from: advanced by what was copied; further, if the list is revoked
+ * @from: advanced by what was copied; further, if the list is revoked or has a poisoned page
  *
  * Context: process, may sleep, and take page faults; no lock that a revocation waits for, see
  * phyr_list_register_user().

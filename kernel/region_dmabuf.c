@@ -324,12 +324,12 @@ static const struct dma_buf_ops region_ops_vmap = {
 };
 
 /*
- * A mapping for the kernel could be written, and needs pages. dma-buf warns
- * when vmap() fails, so it is not offered where it cannot work.
+ * A mapping for the kernel could be written, needs pages, and is cached, which a device's
+ * pages are not. dma-buf warns when vmap() fails, so it is not offered where it cannot work.
  */
 static const struct dma_buf_ops *region_pick_ops(const struct phyr_region *region)
 {
-	if (!region->write || phyr_list_kinds(&region->list) & BIT(PHYR_PFNMAP))
+	if (!region->write || phyr_list_kinds(&region->list) & PHYR_DEVICE_KINDS)
 		return &region_ops;
 	return &region_ops_vmap;
 }

@@ -6,6 +6,7 @@
  * the kernel exports no call that maps longer pieces of memory.  That takes eight bytes for
  * each page while the mapping is made, and small page-table entries as long as it lasts.
  */
+#include <linux/cc_platform.h>
 #include <linux/err.h>
 #include <linux/export.h>
 #include <linux/mm.h>
@@ -15,16 +16,29 @@
 #include "compat.h"
 #include "internal.h"
 
-static pgprot_t prot_of(enum phyr_caching caching)
+/* A device's memory is not encrypted where the processor encrypts its own. */
+static pgprot_t prot_of(bool pages, enum phyr_caching caching)
 {
+	pgprot_t prot = pages ? PAGE_KERNEL : pgprot_decrypted(PAGE_KERNEL);
+
 	switch (caching) {
 	case PHYR_UC:
-		return pgprot_noncached(PAGE_KERNEL);
+		return pgprot_noncached(prot);
 	case PHYR_WC:
-		return pgprot_writecombine(PAGE_KERNEL);
+		return pgprot_writecombine(prot);
 	default:
-		return PAGE_KERNEL;
+		return prot;
 	}
+}
+
+/*
+ * Whether cached memory without pages is encrypted is known to memremap() only, and not the
+ * same in all kernels.
+ */
+static bool may_map_pfns(enum phyr_caching caching)
+{
+	return IS_ENABLED(CONFIG_VMAP_PFN) &&
+	       !(caching == PHYR_WB && cc_platform_has(CC_ATTR_MEM_ENCRYPT));
 }
 
 /* Pages of bytes that begin anywhere in one and end anywhere in another. */
@@ -68,8 +82,6 @@ static int fill_array(const struct phyr_list *list, u64 offset, u64 len, struct 
 
 static void *map_array(void *array, unsigned long nr, bool pages, pgprot_t prot)
 {
-	if (nr > UINT_MAX)
-		return NULL;
 	if (pages)
 		return vmap(array, nr, VM_MAP, prot);
 #ifdef CONFIG_VMAP_PFN
@@ -88,9 +100,10 @@ static void *map_array(void *array, unsigned long nr, bool pages, pgprot_t prot)
  * @caching: how it is cached in every other mapping
  *
  * Context: process, may sleep.
- * Return: the address of the first byte, whose page is for vunmap(); or an ERR_PTR() of -EOPNOTSUPP for
- * phyrs that do not meet at the edges of pages, or, without pages, on a kernel without
- * vmap_pfn() or in a section that has some; -ENOMEM.
+ * Return: the address of the first byte, whose page is for vunmap(); or an ERR_PTR() of
+ * -EOPNOTSUPP for phyrs that do not meet at the edges of pages, or, without pages, on a kernel without
+ * vmap_pfn(), that encrypts memory, or in a section that has some; -ENOMEM, also for a TiB
+ * and more.
  */
 void *phyr_list_vmap(const struct phyr_list *list, u64 offset, u64 len, bool pages,
 		     enum phyr_caching caching)
@@ -101,7 +114,7 @@ void *phyr_list_vmap(const struct phyr_list *list, u64 offset, u64 len, bool pag
 	void *array, *addr;
 	int ret;
 
-	if (!pages && !IS_ENABLED(CONFIG_VMAP_PFN))
+	if (!pages && !may_map_pfns(caching))
 		return ERR_PTR(-EOPNOTSUPP);
 	if (!phyr_list_find(list, offset, &first, &kind))
 		return ERR_PTR(-EINVAL);
@@ -110,24 +123,29 @@ void *phyr_list_vmap(const struct phyr_list *list, u64 offset, u64 len, bool pag
 	if (!array)
 		return ERR_PTR(-ENOMEM);
 	ret = fill_array(list, offset, len, pages ? array : NULL, array);
-	addr = ret ? NULL : map_array(array, nr, pages, prot_of(caching));
+	addr = ret ? NULL : map_array(array, nr, pages, prot_of(pages, caching));
 	kvfree(array);
 	if (!addr)
 		return ERR_PTR(ret ?: -ENOMEM);
 	return addr + offset_in_page(first.addr);
 }
 
-/* Is all of a slice like its first window? */
-static bool alike(const struct phyr_access *access, u64 offset, u64 len,
-		  const struct phyr_window *first)
+/* Is all of a slice with pages, or without, and cached like its first window? */
+static bool is_uniform(const struct phyr_access *access, u64 offset, u64 len,
+		       const struct phyr_window *first)
 {
 	struct phyr_window w;
-	u64 at;
+	struct phyr_iter it;
+	struct phyr phyr;
 
-	for (at = first->len; at < len; at += w.len)
-		if (phyr_access_window(access, offset + at, &w) || w.caching != first->caching ||
+	phyr_list_for_each_slice(phyr_access_list(access), offset, len, it, phyr) {
+		w.kind = it.kind;
+		if (phyr_access_phyr(access, offset, &phyr, &w) || w.caching != first->caching ||
 		    (w.kind == PHYR_PFNMAP) != (first->kind == PHYR_PFNMAP))
 			return false;
+		offset += phyr.len;
+		cond_resched();
+	}
 	return true;
 }
 
@@ -167,7 +185,7 @@ int phyr_vmap(const struct phyr_access *access, u64 offset, u64 len, struct phyr
 	vmap->map = first.map;
 	if (first.len >= len)
 		return 0;
-	if (!alike(access, offset, len, &first))
+	if (!is_uniform(access, offset, len, &first))
 		return -EOPNOTSUPP;
 	pages = first.kind != PHYR_PFNMAP;
 	addr = phyr_list_vmap(phyr_access_list(access), offset, len, pages, first.caching);
