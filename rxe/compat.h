@@ -8,7 +8,8 @@
 #include <linux/version.h>
 #include <rdma/ib_verbs.h>
 
-#include "rxe.h"
+#include "../hook/layout.h"
+#include "private.h"
 
 /* The calls that register a program's memory, as ib_uverbs names them. */
 #define UVERBS_REG_DMABUF_MR	ib_uverbs_handler_UVERBS_METHOD_REG_DMABUF_MR
@@ -23,38 +24,30 @@ int UVERBS_REG_MR(struct uverbs_attr_bundle *attrs);
 #define DMAH_NONE
 #define DMAH_GIVEN	false
 
-static inline int rxe_resp_result(int state)
+/* What tells the responder that nothing is wrong. */
+static inline int rxe_resp(u32 state)
 {
-	return state == RESPST_NONE ? 0 : state;
+	return state == rxe_value(RESPST_NONE) ? 0 : state;
 }
 #else
 #define DMAH_PARAM	struct ib_dmah *dmah,
 #define DMAH_NONE	NULL,
 #define DMAH_GIVEN	dmah
 
-static inline enum resp_states rxe_resp_result(int state)
+static inline int rxe_resp(u32 state)
 {
 	return state;
 }
 #endif
 
 /*
- * What rxe frees at the end of every region but one for DMA.  Stable kernels got
- * the newer way in an update, so it is the headers that tell, see Kbuild.
+ * What rxe frees at the end of every region but one for DMA, where it has slots for pages.
+ * Stable kernels got the newer way in an update.
  */
 static inline void rxe_no_pages(struct rxe_mr *mr)
 {
-#ifdef RXE_HAS_PAGE_LIST
-	xa_init(&mr->page_list);
-#endif
-}
-
-/* What the responder gets: an enum in newer kernels, its number in older ones. */
-typedef typeof(rxe_mr_do_atomic_write(NULL, 0, 0)) rxe_resp_t;
-
-static inline rxe_resp_t rxe_resp(int state)
-{
-	return rxe_resp_result(state);
+	if (rxe_layout[RXE_AT_rxe_mr_page_list] != LAYOUT_ABSENT)
+		xa_init((struct xarray *)RXE_MEMBER(mr, rxe_mr, page_list));
 }
 
 #endif /* PHYR_RXE_COMPAT_H */

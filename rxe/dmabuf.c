@@ -24,27 +24,27 @@ FUNCTION("rdma_rxe", __rxe_cleanup);
 /* A region in rxe's pool, without memory yet. */
 static struct rxe_mr *mr_new(struct ib_pd *ibpd, int access)
 {
-	struct rxe_dev *rxe = to_rdev(ibpd->device);
-	struct rxe_mr *mr = kzalloc(sizeof(*mr), GFP_KERNEL);
+	struct rxe_dev *rxe = ib_dev_rxe(ibpd->device);
+	struct rxe_mr *mr = kzalloc(rxe_size(rxe_mr), GFP_KERNEL);
 	int ret;
 
 	if (!mr)
 		return ERR_PTR(-ENOMEM);
-	ret = stock(__rxe_add_to_pool)(&rxe->mr_pool, &mr->elem, true);
+	ret = stock(__rxe_add_to_pool)(rxe_mr_pool(rxe), mr_elem(mr), true);
 	if (ret) {
 		kfree(mr);
 		return ERR_PTR(ret);
 	}
-	stock(__rxe_get)(&to_rpd(ibpd)->elem);
-	mr->ibmr.pd = ibpd;
-	mr->ibmr.device = ibpd->device;
+	stock(__rxe_get)(ibpd_elem(ibpd));
+	mr_ibmr(mr)->pd = ibpd;
+	mr_ibmr(mr)->device = ibpd->device;
 	phyr_rxe_mr_init(access, mr);
 	return mr;
 }
 
 static void mr_free(struct rxe_mr *mr)
 {
-	stock(__rxe_cleanup)(&mr->elem, true);
+	stock(__rxe_cleanup)(mr_elem(mr), true);
 	kfree(mr);
 }
 
@@ -54,7 +54,7 @@ static struct ib_mr *reg_dmabuf(struct ib_pd *pd, u64 offset, u64 length, u64 io
 	struct rxe_memory *mem;
 	struct rxe_mr *mr;
 
-	if (access & ~RXE_ACCESS_SUPPORTED_MR)
+	if (access & ~RXE_MR_ACCESS)
 		return ERR_PTR(-EOPNOTSUPP);
 	mr = mr_new(pd, access);
 	if (IS_ERR(mr))
@@ -64,12 +64,12 @@ static struct ib_mr *reg_dmabuf(struct ib_pd *pd, u64 offset, u64 length, u64 io
 		mr_free(mr);
 		return ERR_CAST(mem);
 	}
-	mr->umem = &mem->pinned.umem;
-	mr->ibmr.iova = iova;
-	mr->ibmr.length = length;
-	mr->state = RXE_MR_STATE_VALID;
-	stock(__rxe_finalize)(&mr->elem);
-	return &mr->ibmr;
+	*mr_umem(mr) = &mem->pinned.umem;
+	mr_ibmr(mr)->iova = iova;
+	mr_ibmr(mr)->length = length;
+	mr_set_valid(mr);
+	stock(__rxe_finalize)(mr_elem(mr));
+	return mr_ibmr(mr);
 }
 
 /* Called from functions of ib_uverbs only, which are hooked and counted. */
@@ -96,7 +96,7 @@ static unsigned long count_regions(struct ib_device *device)
 	unsigned long index, nr = 0;
 	void *elem;
 
-	xa_for_each(&to_rdev(device)->mr_pool.xa, index, elem)
+	xa_for_each(pool_xa(rxe_mr_pool(ib_dev_rxe(device))), index, elem)
 		nr++;
 	return nr;
 }

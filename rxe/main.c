@@ -12,6 +12,7 @@
 #include "../kernel/compat.h"
 #include "../hook/hook.h"
 #include "memory.h"
+#include "private.h"
 #include "rxe_hooks.h"
 
 static DEFINE_MUTEX(parts_lock);
@@ -45,7 +46,7 @@ struct part {
 
 static int rxe_hook(void)
 {
-	int ret = phyr_rxe_hook();
+	int ret = rxe_layout_find() ?: phyr_rxe_hook();
 
 	if (ret)
 		return ret;

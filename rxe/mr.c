@@ -16,6 +16,8 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
+#include <rdma/ib_pack.h>
+#include <rdma/rdma_user_rxe.h>
 
 #include "../hook/hook.h"
 #include "compat.h"
@@ -44,7 +46,7 @@ static spinlock_t *atomic_lock;
 
 static struct rxe_memory *mr_memory(const struct rxe_mr *mr)
 {
-	return mr && mr->ibmr.type == IB_MR_TYPE_USER ? rxe_memory_of(mr->umem) : NULL;
+	return mr && mr_ibmr(mr)->type == IB_MR_TYPE_USER ? rxe_memory_of(*mr_umem(mr)) : NULL;
 }
 
 /* Registration */
@@ -86,8 +88,8 @@ static int mr_make_accessible(struct rxe_memory *mem, int access)
 void phyr_rxe_mr_init(int access, struct rxe_mr *mr)
 {
 	stock(rxe_mr_init_dma)(access, mr);
-	mr->ibmr.type = IB_MR_TYPE_USER;
-	mr->state = RXE_MR_STATE_INVALID;
+	mr_ibmr(mr)->type = IB_MR_TYPE_USER;
+	*mr_state(mr) = rxe_value(RXE_MR_STATE_INVALID);
 	rxe_no_pages(mr);
 }
 
@@ -98,7 +100,7 @@ static int mr_init_user(struct rxe_dev *rxe, u64 start, u64 length, int access,
 	int ret;
 
 	phyr_rxe_mr_init(access, mr);
-	mem = rxe_memory_pin(&rxe->ib_dev, start, length, access);
+	mem = rxe_memory_pin(rxe_ib_dev(rxe), start, length, access);
 	if (IS_ERR(mem)) {
 		module_put(THIS_MODULE);
 		return PTR_ERR(mem);
@@ -108,8 +110,8 @@ static int mr_init_user(struct rxe_dev *rxe, u64 start, u64 length, int access,
 		rxe_memory_free(mem);
 		return ret;
 	}
-	mr->umem = &mem->pinned.umem;
-	mr->state = RXE_MR_STATE_VALID;
+	*mr_umem(mr) = &mem->pinned.umem;
+	mr_set_valid(mr);
 	return 0;
 }
 
@@ -158,13 +160,13 @@ static void stock_region_ends(void)
 /* Of other files: a function that is called by its address is not inlined. */
 static void replacement_rxe_mr_cleanup(struct rxe_pool_elem *elem)
 {
-	struct rxe_mr *mr = container_of(elem, typeof(*mr), elem);
+	struct rxe_mr *mr = elem_mr(elem);
 	struct rxe_memory *mem = mr_memory(mr);
 
 	hook_enter(rxe_mr_cleanup);
 	if (mem)
-		mr->umem = NULL;	/* ib_core does not know how to release it */
-	else if (mr->ibmr.type == IB_MR_TYPE_USER && mr->umem && !mr->umem->is_odp)
+		*mr_umem(mr) = NULL;	/* ib_core does not know how to release it */
+	else if (mr_ibmr(mr)->type == IB_MR_TYPE_USER && *mr_umem(mr) && !(*mr_umem(mr))->is_odp)
 		stock_region_ends();
 	stock(rxe_mr_cleanup)(elem);
 	if (mem)
@@ -178,9 +180,10 @@ static void replacement_rxe_mr_cleanup(struct rxe_pool_elem *elem)
 static bool mr_offset(const struct rxe_mr *mr, const struct rxe_memory *mem, u64 iova,
 		      size_t len, u64 *offset)
 {
-	u64 at = iova - mr->ibmr.iova;
+	const struct ib_mr *ibmr = mr_ibmr(mr);
+	u64 at = iova - ibmr->iova;
 
-	if (iova < mr->ibmr.iova || len > mr->ibmr.length || at > mr->ibmr.length - len)
+	if (iova < ibmr->iova || len > ibmr->length || at > ibmr->length - len)
 		return false;
 	*offset = mem->base + at;
 	return true;
@@ -242,14 +245,15 @@ static int mr_copy(const struct rxe_mr *mr, const struct rxe_memory *mem, u64 io
 }
 
 static int replacement_rxe_mr_copy(struct rxe_mr *mr, u64 iova, void *addr,
-				   unsigned int length, enum rxe_mr_copy_dir dir)
+				   unsigned int length, u32 dir)
 {
 	struct rxe_memory *mem = mr_memory(mr);
 	int ret;
 
 	hook_enter(rxe_mr_copy);
 	if (mem)
-		ret = mr_copy(mr, mem, iova, addr, length, dir == RXE_TO_MR_OBJ);
+		ret = mr_copy(mr, mem, iova, addr, length,
+			      dir == rxe_value(RXE_TO_MR_OBJ));
 	else
 		ret = stock(rxe_mr_copy)(mr, iova, addr, length, dir);
 	hook_leave(rxe_mr_copy);
@@ -263,47 +267,72 @@ static int replacement_rxe_mr_copy(struct rxe_mr *mr, u64 iova, void *addr,
 
 /* A device and a region that nobody has, as far as copy_data() looks at them. */
 struct copy_scene {
-	struct rxe_dev rxe;
-	struct rxe_pd pd;
-	struct rxe_mr mr;
+	struct rxe_dev *rxe;
+	struct rxe_pd *pd;
+	struct rxe_mr *mr;
+	struct rxe_dma_info *dma;	/* with one entry behind it */
 	char byte;
-	struct rxe_dma_info dma;	/* with one entry behind it */
 };
+
+static void copy_scene_free(struct copy_scene *scene)
+{
+	kvfree(scene->dma);
+	kvfree(scene->mr);
+	kvfree(scene->pd);
+	kvfree(scene->rxe);
+}
 
 static void copy_scene_init(struct copy_scene *scene)
 {
-	struct rxe_mr *mr = &scene->mr;
+	struct rxe_pool_elem *elem = mr_elem(scene->mr);
+	struct ib_mr *ibmr = mr_ibmr(scene->mr);
+	struct ib_pd *ibpd = pd_ibpd(scene->pd);
 
-	scene->pd.ibpd.device = &scene->rxe.ib_dev;
-	kref_init(&mr->elem.ref_cnt);
-	mr->elem.obj = mr;
-	mr->ibmr.device = scene->pd.ibpd.device;
-	mr->ibmr.pd = &scene->pd.ibpd;
-	mr->ibmr.type = IB_MR_TYPE_USER;
-	mr->state = RXE_MR_STATE_VALID;
-	scene->dma.resid = 1;
-	scene->dma.num_sge = 1;
-	scene->dma.sge[0].length = 1;	/* of the region with key 0, which has no byte */
-	xa_init(&scene->rxe.mr_pool.xa);
+	ibpd->device = rxe_ib_dev(scene->rxe);
+	kref_init(RXE_MEMBER(elem, rxe_pool_elem, ref_cnt));
+	*(void **)RXE_MEMBER(elem, rxe_pool_elem, obj) = scene->mr;
+	ibmr->device = ibpd->device;
+	ibmr->pd = ibpd;
+	ibmr->type = IB_MR_TYPE_USER;
+	mr_set_valid(scene->mr);
+	scene->dma->resid = 1;
+	scene->dma->num_sge = 1;
+	scene->dma->sge[0].length = 1;	/* of the region with key 0, which has no byte */
+	xa_init(pool_xa(rxe_mr_pool(scene->rxe)));
+}
+
+static int copy_scene_new(struct copy_scene *scene)
+{
+	scene->rxe = kvzalloc(rxe_size(rxe_dev), GFP_KERNEL);
+	scene->pd = kvzalloc(rxe_size(rxe_pd), GFP_KERNEL);
+	scene->mr = kvzalloc(rxe_size(rxe_mr), GFP_KERNEL);
+	scene->dma = kvzalloc(sizeof(*scene->dma) + sizeof(scene->dma->sge[0]), GFP_KERNEL);
+	if (scene->rxe && scene->pd && scene->mr && scene->dma)
+		return 0;
+	copy_scene_free(scene);
+	return -ENOMEM;
 }
 
 static int copy_test(void)
 {
-	struct copy_scene *scene;
+	struct copy_scene scene = { };
+	struct xarray *xa;
 	int ret;
 
 	/* built in, there may be another function of that common name */
 	if (abs_diff(hook_of(copy_data).addr, hook_of(rxe_mr_copy).addr) > SZ_64K)
 		return 1;
-	scene = kvzalloc(sizeof(*scene) + sizeof(scene->dma.sge[0]), GFP_KERNEL);
-	if (!scene)
-		return -ENOMEM;
-	copy_scene_init(scene);
-	ret = xa_err(xa_store(&scene->rxe.mr_pool.xa, 0, &scene->mr.elem, GFP_KERNEL));
+	ret = copy_scene_new(&scene);
+	if (ret)
+		return ret;
+	copy_scene_init(&scene);
+	xa = pool_xa(rxe_mr_pool(scene.rxe));
+	ret = xa_err(xa_store(xa, 0, mr_elem(scene.mr), GFP_KERNEL));
 	if (!ret)
-		stock(copy_data)(&scene->pd, 0, &scene->dma, &scene->byte, 1, RXE_FROM_MR_OBJ);
-	xa_destroy(&scene->rxe.mr_pool.xa);
-	kvfree(scene);
+		stock(copy_data)(scene.pd, 0, scene.dma, &scene.byte, 1,
+				 rxe_value(RXE_FROM_MR_OBJ));
+	xa_destroy(xa);
+	copy_scene_free(&scene);
 	return ret;
 }
 
@@ -357,7 +386,7 @@ static int replacement_rxe_flush_pmem_iova(struct rxe_mr *mr, u64 iova, unsigned
 
 static int word_enter(const struct rxe_mr *mr, const struct rxe_memory *mem)
 {
-	return mr->state == RXE_MR_STATE_VALID ? mr_enter(mem) : -EINVAL;
+	return mr_is_valid(mr) ? mr_enter(mem) : -EINVAL;
 }
 
 static void word_leave(const struct rxe_memory *mem, int idx)
@@ -378,13 +407,13 @@ static int mr_word(const struct rxe_mr *mr, const struct rxe_memory *mem, u64 io
 	size_t n;
 
 	if (!mr_offset(mr, mem, iova, sizeof(u64), &offset))
-		return RESPST_ERR_RKEY_VIOLATION;
+		return rxe_value(RESPST_ERR_RKEY_VIOLATION);
 	n = mr_map(mem, offset, map);
 	if (!n)
-		return RESPST_ERR_RKEY_VIOLATION;
+		return rxe_value(RESPST_ERR_RKEY_VIOLATION);
 	if (!IS_ALIGNED(map_address(map), sizeof(u64)))
-		return RESPST_ERR_MISALIGNED_ATOMIC;
-	return n < sizeof(u64) ? RESPST_ERR_RKEY_VIOLATION : RESPST_NONE;
+		return rxe_value(RESPST_ERR_MISALIGNED_ATOMIC);
+	return n < sizeof(u64) ? rxe_value(RESPST_ERR_RKEY_VIOLATION) : rxe_value(RESPST_NONE);
 }
 
 static u64 word_read(const struct iosys_map *map)
@@ -408,7 +437,7 @@ static int mr_atomic_op(const struct rxe_mr *mr, const struct rxe_memory *mem, u
 	int ret;
 
 	ret = mr_word(mr, mem, iova, &map);
-	if (ret != RESPST_NONE)
+	if (ret != rxe_value(RESPST_NONE))
 		return ret;
 	spin_lock_bh(atomic_lock);
 	*orig_val = word_read(&map);
@@ -417,14 +446,14 @@ static int mr_atomic_op(const struct rxe_mr *mr, const struct rxe_memory *mem, u
 	else if (*orig_val == compare)
 		word_write(&map, swap_add);
 	spin_unlock_bh(atomic_lock);
-	return RESPST_NONE;
+	return rxe_value(RESPST_NONE);
 }
 
-static rxe_resp_t replacement_rxe_mr_do_atomic_op(struct rxe_mr *mr, u64 iova, int opcode,
+static int replacement_rxe_mr_do_atomic_op(struct rxe_mr *mr, u64 iova, int opcode,
 						  u64 compare, u64 swap_add, u64 *orig_val)
 {
 	struct rxe_memory *mem = mr_memory(mr);
-	rxe_resp_t ret;
+	int ret;
 	int idx;
 
 	hook_enter(rxe_mr_do_atomic_op);
@@ -432,7 +461,7 @@ static rxe_resp_t replacement_rxe_mr_do_atomic_op(struct rxe_mr *mr, u64 iova, i
 		ret = stock(rxe_mr_do_atomic_op)(mr, iova, opcode, compare, swap_add, orig_val);
 	} else {
 		idx = word_enter(mr, mem);
-		ret = rxe_resp(idx < 0 ? RESPST_ERR_RKEY_VIOLATION :
+		ret = rxe_resp(idx < 0 ? rxe_value(RESPST_ERR_RKEY_VIOLATION) :
 			       mr_atomic_op(mr, mem, iova, opcode, compare, swap_add, orig_val));
 		word_leave(mem, idx);
 	}
@@ -447,15 +476,15 @@ static int mr_atomic_write(const struct rxe_mr *mr, const struct rxe_memory *mem
 	int ret;
 
 	ret = mr_word(mr, mem, iova, &map);
-	if (ret == RESPST_NONE)
+	if (ret == rxe_value(RESPST_NONE))
 		word_write(&map, value);
 	return ret;
 }
 
-static rxe_resp_t replacement_rxe_mr_do_atomic_write(struct rxe_mr *mr, u64 iova, u64 value)
+static int replacement_rxe_mr_do_atomic_write(struct rxe_mr *mr, u64 iova, u64 value)
 {
 	struct rxe_memory *mem = mr_memory(mr);
-	rxe_resp_t ret;
+	int ret;
 	int idx;
 
 	hook_enter(rxe_mr_do_atomic_write);
@@ -463,7 +492,7 @@ static rxe_resp_t replacement_rxe_mr_do_atomic_write(struct rxe_mr *mr, u64 iova
 		ret = stock(rxe_mr_do_atomic_write)(mr, iova, value);
 	} else {
 		idx = word_enter(mr, mem);
-		ret = rxe_resp(idx < 0 ? RESPST_ERR_RKEY_VIOLATION :
+		ret = rxe_resp(idx < 0 ? rxe_value(RESPST_ERR_RKEY_VIOLATION) :
 			       mr_atomic_write(mr, mem, iova, value));
 		word_leave(mem, idx);
 	}

@@ -23,6 +23,7 @@
 #include "../../../kernel/compat.h"
 #include "../../../rdma/compat.h"
 #include "../../../rxe/compat.h"
+#include "umem_rxe.h"
 #include "umem_ioctl.h"
 
 #define COPY_MAX	SZ_1M
@@ -262,41 +263,16 @@ static long ioc_copy(struct umem_file *file, void __user *arg)
 	return ret;
 }
 
-/*
- * A region of soft RoCE ends, and its own function to make one was never called: that
- * of a user, with the file's memory.
- */
+/* A region of soft RoCE ends: that of a user, with the file's memory. */
 static long ioc_rxe_end(struct umem_file *file)
 {
-	struct kprobe probe = {
-		.symbol_name = "rxe_mr_cleanup",
-		.flags = KPROBE_FLAG_DISABLED,
-	};
-	typeof(rxe_mr_cleanup) *cleanup;
-	struct rxe_pd pd = { };
-	struct rxe_mr *mr;
 	int ret;
 
 	if (!file->umem)
 		return -EINVAL;
-	mr = kzalloc(sizeof(*mr), GFP_KERNEL);
-	if (!mr)
-		return -ENOMEM;
-	ret = register_kprobe(&probe);
-	if (ret)
-		goto free;
-	cleanup = (typeof(cleanup))probe.addr;
-	unregister_kprobe(&probe);
-	kref_init(&pd.elem.ref_cnt);
-	kref_get(&pd.elem.ref_cnt);	/* nobody frees it */
-	mr->ibmr.pd = &pd.ibpd;
-	mr->ibmr.type = IB_MR_TYPE_USER;
-	rxe_no_pages(mr);
-	mr->umem = file->umem;
-	file->umem = NULL;
-	cleanup(&mr->elem);
-free:
-	kfree(mr);
+	ret = umem_rxe_end(file->umem);
+	if (!ret)
+		file->umem = NULL;
 	return ret;
 }
 
