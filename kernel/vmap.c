@@ -101,9 +101,9 @@ static void *map_array(void *array, unsigned long nr, bool pages, pgprot_t prot)
  *
  * Context: process, may sleep.
  * Return: the address of the first byte, whose page is for vunmap(); or an ERR_PTR() of
- * -EOPNOTSUPP for phyrs that do not meet at the edges of pages, or, without pages, on a kernel without
- * vmap_pfn(), that encrypts memory, or in a section that has some; -ENOMEM, also for a TiB
- * and more.
+ * -EOPNOTSUPP for phyrs that do not meet at the edges of pages, or, without pages, on a
+ * kernel without vmap_pfn(), that encrypts memory, or in a section that has some; -ENOMEM,
+ * also for a TiB and more.
  */
 void *phyr_list_vmap(const struct phyr_list *list, u64 offset, u64 len, bool pages,
 		     enum phyr_caching caching)
@@ -130,6 +130,11 @@ void *phyr_list_vmap(const struct phyr_list *list, u64 offset, u64 len, bool pag
 	return addr + offset_in_page(first.addr);
 }
 
+static bool has_pages(const struct phyr_window *w)
+{
+	return w->kind != PHYR_PFNMAP;
+}
+
 /* Is all of a slice with pages, or without, and cached like its first window? */
 static bool is_uniform(const struct phyr_access *access, u64 offset, u64 len,
 		       const struct phyr_window *first)
@@ -141,7 +146,7 @@ static bool is_uniform(const struct phyr_access *access, u64 offset, u64 len,
 	phyr_list_for_each_slice(phyr_access_list(access), offset, len, it, phyr) {
 		w.kind = it.kind;
 		if (phyr_access_phyr(access, offset, &phyr, &w) || w.caching != first->caching ||
-		    (w.kind == PHYR_PFNMAP) != (first->kind == PHYR_PFNMAP))
+		    has_pages(&w) != has_pages(first))
 			return false;
 		offset += phyr.len;
 		cond_resched();
@@ -169,7 +174,6 @@ static bool is_uniform(const struct phyr_access *access, u64 offset, u64 len,
 int phyr_vmap(const struct phyr_access *access, u64 offset, u64 len, struct phyr_vmap *vmap)
 {
 	struct phyr_window first;
-	bool pages;
 	void *addr;
 	int ret;
 
@@ -187,8 +191,8 @@ int phyr_vmap(const struct phyr_access *access, u64 offset, u64 len, struct phyr
 		return 0;
 	if (!is_uniform(access, offset, len, &first))
 		return -EOPNOTSUPP;
-	pages = first.kind != PHYR_PFNMAP;
-	addr = phyr_list_vmap(phyr_access_list(access), offset, len, pages, first.caching);
+	addr = phyr_list_vmap(phyr_access_list(access), offset, len, has_pages(&first),
+			      first.caching);
 	if (IS_ERR(addr))
 		return PTR_ERR(addr);
 	vmap->area = PTR_ALIGN_DOWN(addr, PAGE_SIZE);

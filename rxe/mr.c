@@ -450,7 +450,7 @@ static int mr_atomic_op(const struct rxe_mr *mr, const struct rxe_memory *mem, u
 }
 
 static int replacement_rxe_mr_do_atomic_op(struct rxe_mr *mr, u64 iova, int opcode,
-						  u64 compare, u64 swap_add, u64 *orig_val)
+					   u64 compare, u64 swap_add, u64 *orig_val)
 {
 	struct rxe_memory *mem = mr_memory(mr);
 	int ret;

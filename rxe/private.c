@@ -10,34 +10,69 @@
 #include "rxe.h"
 
 #define RXE_LAYOUT_ONLY
-#include "private.h"
+#define MEMBER(_type, _name, _size)						\
+	[RXE_AT_##_type##_##_name] = {						\
+		.size = (_size), .value = offsetof(struct _type, _name),	\
+	}
+#define ENUMERATOR(_type, _name)						\
+	[RXE_VALUE_##_name] = {							\
+		.type = #_type, .enumerator = true, .value = (_name),		\
+	}
+#define STRUCT(_type)	[RXE_SIZE_##_type] = { .value = sizeof(struct _type) }
 
-#define VALUE_MEMBER(type, name, size)	offsetof(struct type, name),
-#define VALUE_ENUMERATOR(type, name)	name,
-#define VALUE_STRUCT(type)		sizeof(struct type),
-
-u32 rxe_layout[RXE_LAYOUT_NR] = {
-	RXE_LAYOUT(VALUE_MEMBER, VALUE_ENUMERATOR, VALUE_STRUCT)
 #ifdef RXE_HAS_PAGE_LIST
-	offsetof(struct rxe_mr, page_list),
+#define PAGE_LIST	MEMBER(rxe_mr, page_list, sizeof(struct xarray))
 #else
-	LAYOUT_ABSENT,
+#define PAGE_LIST	[RXE_AT_rxe_mr_page_list] = { .value = LAYOUT_ABSENT }
 #endif
-};
 
-int rxe_layout_find(void)
-{
-	return 0;
-}
+/* The compiler has found them. */
+#define find_all(layouts)	0
 
 #else
+
+#define MEMBER(_type, _name, _size)						\
+	[RXE_AT_##_type##_##_name] = { .type = #_type, .name = #_name, .size = (_size) }
+#define ENUMERATOR(_type, _name)						\
+	[RXE_VALUE_##_name] = { .type = #_type, .name = #_name, .enumerator = true }
+#define STRUCT(_type)	[RXE_SIZE_##_type] = { .type = #_type }
+#define PAGE_LIST								\
+	[RXE_AT_rxe_mr_page_list] = {						\
+		.type = "rxe_mr", .name = "page_list",				\
+		.size = sizeof(struct xarray), .optional = true,		\
+	}
+
+#define find_all(layouts)	layout_find("rdma_rxe", layouts, ARRAY_SIZE(layouts))
+
+#endif
 
 #include "private.h"
 
-#define FIND_MEMBER(_type, _name, _size)	{ .type = #_type, .name = #_name, .size = _size },
-#define FIND_ENUMERATOR(_type, _name)	\
-	{ .type = #_type, .name = #_name, .enumerator = true },
-#define FIND_STRUCT(_type)		{ .type = #_type },
+/* Where only a member's place matters, its size does not. */
+static struct layout layouts[RXE_LAYOUT_NR] = {
+	MEMBER(rxe_dev, ib_dev, sizeof(struct ib_device)),
+	MEMBER(rxe_dev, mr_pool, 0),
+	MEMBER(rxe_pool, xa, sizeof(struct xarray)),
+	MEMBER(rxe_pd, ibpd, sizeof(struct ib_pd)),
+	MEMBER(rxe_pd, elem, 0),
+	MEMBER(rxe_pool_elem, obj, sizeof(void *)),
+	MEMBER(rxe_pool_elem, ref_cnt, sizeof(struct kref)),
+	MEMBER(rxe_mr, elem, 0),
+	MEMBER(rxe_mr, ibmr, sizeof(struct ib_mr)),
+	MEMBER(rxe_mr, umem, sizeof(void *)),
+	MEMBER(rxe_mr, state, sizeof(u32)),
+	PAGE_LIST,
+	ENUMERATOR(rxe_mr_state, RXE_MR_STATE_INVALID),
+	ENUMERATOR(rxe_mr_state, RXE_MR_STATE_VALID),
+	ENUMERATOR(rxe_mr_copy_dir, RXE_TO_MR_OBJ),
+	ENUMERATOR(rxe_mr_copy_dir, RXE_FROM_MR_OBJ),
+	ENUMERATOR(resp_states, RESPST_NONE),
+	ENUMERATOR(resp_states, RESPST_ERR_RKEY_VIOLATION),
+	ENUMERATOR(resp_states, RESPST_ERR_MISALIGNED_ATOMIC),
+	STRUCT(rxe_dev),
+	STRUCT(rxe_pd),
+	STRUCT(rxe_mr),
+};
 
 u32 rxe_layout[RXE_LAYOUT_NR] __read_mostly;
 
@@ -49,17 +84,10 @@ u32 rxe_layout[RXE_LAYOUT_NR] __read_mostly;
  */
 int rxe_layout_find(void)
 {
-	struct layout layouts[RXE_LAYOUT_NR] = {
-		RXE_LAYOUT(FIND_MEMBER, FIND_ENUMERATOR, FIND_STRUCT)
-		{ .type = "rxe_mr", .name = "page_list", .size = sizeof(struct xarray),
-		  .optional = true },
-	};
-	int ret = layout_find("rdma_rxe", layouts, ARRAY_SIZE(layouts));
+	int ret = find_all(layouts);
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(layouts) && !ret; i++)
 		rxe_layout[i] = layouts[i].value;
 	return ret;
 }
-
-#endif

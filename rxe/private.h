@@ -20,37 +20,30 @@ struct rxe_mr;
 struct rxe_dma_info;
 struct ib_umem;
 
-/* Each member, with its size, or 0 where only its place matters; enumerators; sizes. */
-#define RXE_LAYOUT(MEMBER, ENUMERATOR, STRUCT)				\
-	MEMBER(rxe_dev, ib_dev, sizeof(struct ib_device))		\
-	MEMBER(rxe_dev, mr_pool, 0)					\
-	MEMBER(rxe_pool, xa, sizeof(struct xarray))			\
-	MEMBER(rxe_pd, ibpd, sizeof(struct ib_pd))			\
-	MEMBER(rxe_pd, elem, 0)						\
-	MEMBER(rxe_pool_elem, obj, sizeof(void *))			\
-	MEMBER(rxe_pool_elem, ref_cnt, sizeof(struct kref))		\
-	MEMBER(rxe_mr, elem, 0)						\
-	MEMBER(rxe_mr, ibmr, sizeof(struct ib_mr))			\
-	MEMBER(rxe_mr, umem, sizeof(void *))				\
-	MEMBER(rxe_mr, state, sizeof(u32))				\
-	ENUMERATOR(rxe_mr_state, RXE_MR_STATE_INVALID)			\
-	ENUMERATOR(rxe_mr_state, RXE_MR_STATE_VALID)			\
-	ENUMERATOR(rxe_mr_copy_dir, RXE_TO_MR_OBJ)			\
-	ENUMERATOR(rxe_mr_copy_dir, RXE_FROM_MR_OBJ)			\
-	ENUMERATOR(resp_states, RESPST_NONE)				\
-	ENUMERATOR(resp_states, RESPST_ERR_RKEY_VIOLATION)		\
-	ENUMERATOR(resp_states, RESPST_ERR_MISALIGNED_ATOMIC)		\
-	STRUCT(rxe_dev)							\
-	STRUCT(rxe_pd)							\
-	STRUCT(rxe_mr)
-
-#define RXE_INDEX_MEMBER(type, name, size)	RXE_AT_##type##_##name,
-#define RXE_INDEX_ENUMERATOR(type, name)	RXE_VALUE_##name,
-#define RXE_INDEX_STRUCT(type)			RXE_SIZE_##type,
-
+/* Members by their offsets, enumerators by their values, structures by their sizes. */
 enum {
-	RXE_LAYOUT(RXE_INDEX_MEMBER, RXE_INDEX_ENUMERATOR, RXE_INDEX_STRUCT)
-	RXE_AT_rxe_mr_page_list,	/* older kernels: LAYOUT_ABSENT in others */
+	RXE_AT_rxe_dev_ib_dev,
+	RXE_AT_rxe_dev_mr_pool,
+	RXE_AT_rxe_pool_xa,
+	RXE_AT_rxe_pd_ibpd,
+	RXE_AT_rxe_pd_elem,
+	RXE_AT_rxe_pool_elem_obj,
+	RXE_AT_rxe_pool_elem_ref_cnt,
+	RXE_AT_rxe_mr_elem,
+	RXE_AT_rxe_mr_ibmr,
+	RXE_AT_rxe_mr_umem,
+	RXE_AT_rxe_mr_state,
+	RXE_AT_rxe_mr_page_list,	/* LAYOUT_ABSENT in newer kernels */
+	RXE_VALUE_RXE_MR_STATE_INVALID,
+	RXE_VALUE_RXE_MR_STATE_VALID,
+	RXE_VALUE_RXE_TO_MR_OBJ,
+	RXE_VALUE_RXE_FROM_MR_OBJ,
+	RXE_VALUE_RESPST_NONE,
+	RXE_VALUE_RESPST_ERR_RKEY_VIOLATION,
+	RXE_VALUE_RESPST_ERR_MISALIGNED_ATOMIC,
+	RXE_SIZE_rxe_dev,
+	RXE_SIZE_rxe_pd,
+	RXE_SIZE_rxe_mr,
 	RXE_LAYOUT_NR
 };
 

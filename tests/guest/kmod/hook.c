@@ -5,21 +5,24 @@
  */
 #include "../../../hook/hook.c"
 
-/* Volatile, so that the compiler knows nothing of what they return. */
+/* So that the compiler knows nothing of what they return. */
 static int one = 1;
 
-#define ANSWER()	(READ_ONCE(one))
+static noinline int answer(void)
+{
+	return READ_ONCE(one);
+}
 
 /* __used: the compiler makes no other ones of them. */
 static noinline __used int hooked_called(void)
 {
-	return ANSWER();
+	return answer();
 }
 
 /* Nobody calls it: its caller below does what it does. */
 static noinline __used int hooked_bypassed(int more)
 {
-	return ANSWER() + more;
+	return answer() + more;
 }
 
 static noinline int call_called(void)
@@ -29,7 +32,7 @@ static noinline int call_called(void)
 
 static noinline int call_bypassed(void)
 {
-	return ANSWER() + 3;
+	return answer() + 3;
 }
 
 static int called_test(void)
