@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * phyr_hook_test: hook/hook.c on functions of this module, one of which its caller has
- * a copy of. Loading it is the test; it fails if a hook is not what hook_on() says.
+ * a copy of; hook/layout.c on structures of the kernel. Loading it is the test; it fails if
+ * a hook is not what hook_on() says, or a member not where layout_find() says.
  */
 #include "../../../hook/hook.c"
+#include "../../../hook/layout.c"
+
+#include <linux/hrtimer.h>
 
 /* So that the compiler knows nothing of what they return. */
 static int one = 1;
@@ -126,6 +130,41 @@ static int test_bypassed(void)
 	return ret;
 }
 
+static struct layout known[] = {
+	{ .type = "list_head", .name = "prev", .size = sizeof(void *) },
+	{ .type = "list_head" },
+	{ .type = "hrtimer_restart", .name = "HRTIMER_RESTART", .enumerator = true },
+	{ .type = "list_head", .name = "other", .optional = true },
+};
+
+/* The last one is a bit-field. */
+static struct layout unknown[] = {
+	{ .type = "list_head", .name = "other" },
+	{ .type = "list_head", .name = "next", .size = 4 },
+	{ .type = "phyr_no_struct" },
+	{ .type = "hrtimer_restart", .name = "HRTIMER_OTHER", .enumerator = true },
+	{ .type = "task_struct", .name = "sched_reset_on_fork" },
+};
+
+static int test_layout(void)
+{
+	unsigned int i;
+	int ret = 0;
+
+	if (!IS_ENABLED(CONFIG_DEBUG_INFO_BTF_MODULES)) {
+		expect(layout_find("vmlinux", known, ARRAY_SIZE(known)) == -EOPNOTSUPP);
+		return ret;
+	}
+	expect(!layout_find("vmlinux", known, ARRAY_SIZE(known)));
+	expect(known[0].value == offsetof(struct list_head, prev));
+	expect(known[1].value == sizeof(struct list_head));
+	expect(known[2].value == HRTIMER_RESTART);
+	expect(known[3].value == LAYOUT_ABSENT);
+	for (i = 0; i < ARRAY_SIZE(unknown); i++)
+		expect(layout_find("vmlinux", &unknown[i], 1) == -ENOENT);
+	return ret;
+}
+
 static int __init hook_test_init(void)
 {
 	int ret = hook_init();
@@ -135,6 +174,8 @@ static int __init hook_test_init(void)
 	ret = test_called();
 	if (!ret)
 		ret = test_bypassed();
+	if (!ret)
+		ret = test_layout();
 	if (!ret) {
 		share = true;
 		ret = test_called();
