@@ -26,6 +26,7 @@
 #include "internal.h"
 
 #define COPY_STEP	SZ_64K		/* between two chances to stop, or to be revoked */
+#define DIRECT_STEP	SZ_1M		/* the same, of memory that nobody revokes, unbuffered */
 
 /*
  * Does a folio say by itself whether one of its pages is poisoned?  Those that the kernel can
@@ -182,6 +183,12 @@ static bool needs_buffer(const struct phyr_access *access)
 	return phyr_list_kinds(phyr_access_list(access)) & BIT(PHYR_PFNMAP);
 }
 
+/* How far to go at a time without a buffer. */
+static size_t step_of(const struct phyr_access *access)
+{
+	return needs_buffer(access) ? COPY_STEP : DIRECT_STEP;
+}
+
 static int check_range(const struct phyr_access *access, u64 offset, size_t len, bool write)
 {
 	if (!len || len > SSIZE_MAX || !phyr_access_covers(access, offset, len))
@@ -271,16 +278,17 @@ static int copy_buffer(struct copy *c, size_t len)
 typedef ssize_t (*copy_step)(struct copy *c, size_t len);
 
 /*
- * Steps until all is done, a step is the last or fails, or the process is to end: how many
- * bytes were done, or if none were, why.  Between steps nothing keeps a revocation waiting.
+ * Steps of up to @most until all is done, a step is the last or fails, or the process is to
+ * end: how many bytes were done, or if none were, why.  Between steps nothing keeps a
+ * revocation waiting.
  */
-static ssize_t copy_run(struct copy *c, size_t len, copy_step step)
+static ssize_t copy_run(struct copy *c, size_t len, copy_step step, size_t most)
 {
 	size_t done = 0;
 	ssize_t n;
 
 	while (done < len && !c->stop) {
-		n = step(c, min_t(size_t, len - done, COPY_STEP));
+		n = step(c, min(len - done, most));
 		if (n < 0)
 			return done ? done : n;
 		done += n;
@@ -297,7 +305,7 @@ static ssize_t run_buffered(struct copy *c, size_t len, copy_step step)
 
 	if (ret)
 		return ret;
-	ret = copy_run(c, len, step);
+	ret = copy_run(c, len, step, COPY_STEP);
 	kvfree(c->buf);
 	return ret;
 }
@@ -426,7 +434,7 @@ ssize_t phyr_copy(struct phyr_access *dst, u64 dst_offset, struct phyr_access *s
 	place_init(&c.dst, dst, dst_offset, len);
 	place_init(&c.src, src, src_offset, len);
 	if (!overlap && !needs_buffer(dst) && !needs_buffer(src))
-		return copy_run(&c, len, copy_direct);
+		return copy_run(&c, len, copy_direct, DIRECT_STEP);
 	if (!overlap || dst_offset <= src_offset)
 		return run_buffered(&c, len, copy_buffered);
 	ret = copy_buffer(&c, len);
@@ -546,10 +554,10 @@ ssize_t phyr_copy_to_iter(struct phyr_access *src, u64 offset, size_t len, struc
 	copy_init(&c, to);
 	place_init(&c.src, src, offset, len);
 	if (is_kernel_piece(to, len))
-		return copy_run(&c, len, to_kernel);
+		return copy_run(&c, len, to_kernel, step_of(src));
 	if (needs_buffer(src))
 		return run_buffered(&c, len, to_iter_buffered);
-	return copy_run(&c, len, to_iter_direct);
+	return copy_run(&c, len, to_iter_direct, DIRECT_STEP);
 }
 EXPORT_SYMBOL_GPL(phyr_copy_to_iter);
 
@@ -576,10 +584,10 @@ ssize_t phyr_copy_from_iter(struct phyr_access *dst, u64 offset, size_t len,
 	copy_init(&c, from);
 	place_init(&c.dst, dst, offset, len);
 	if (is_kernel_piece(from, len))
-		return copy_run(&c, len, from_kernel);
+		return copy_run(&c, len, from_kernel, step_of(dst));
 	if (needs_buffer(dst))
 		return run_buffered(&c, len, from_iter_buffered);
-	return copy_run(&c, len, from_iter_direct);
+	return copy_run(&c, len, from_iter_direct, DIRECT_STEP);
 }
 EXPORT_SYMBOL_GPL(phyr_copy_from_iter);
 
@@ -622,7 +630,7 @@ ssize_t phyr_fill(struct phyr_access *dst, u64 offset, size_t len, u8 byte)
 	copy_init(&c, NULL);
 	c.byte = byte;
 	place_init(&c.dst, dst, offset, len);
-	return copy_run(&c, len, fill_step);
+	return copy_run(&c, len, fill_step, step_of(dst));
 }
 EXPORT_SYMBOL_GPL(phyr_fill);
 
@@ -665,7 +673,7 @@ static ssize_t compare(struct copy *c, size_t len, bool *differ)
 	c->buf = kvmalloc(2 * COPY_STEP, GFP_KERNEL_ACCOUNT);
 	if (!c->buf)
 		return -ENOMEM;
-	ret = copy_run(c, len, compare_step);
+	ret = copy_run(c, len, compare_step, COPY_STEP);
 	kvfree(c->buf);
 	*differ = c->differ;
 	return ret;

@@ -20,13 +20,18 @@ struct rxe_mr;
 struct rxe_dma_info;
 struct ib_umem;
 
-/* Members by their offsets, enumerators by their values, structures by their sizes. */
+/*
+ * Members by their offsets, enumerators by their values, structures by their sizes; those of
+ * one type together, see layout_find().
+ */
 enum {
 	RXE_AT_rxe_dev_ib_dev,
 	RXE_AT_rxe_dev_mr_pool,
+	RXE_SIZE_rxe_dev,
 	RXE_AT_rxe_pool_xa,
 	RXE_AT_rxe_pd_ibpd,
 	RXE_AT_rxe_pd_elem,
+	RXE_SIZE_rxe_pd,
 	RXE_AT_rxe_pool_elem_obj,
 	RXE_AT_rxe_pool_elem_ref_cnt,
 	RXE_AT_rxe_mr_elem,
@@ -34,6 +39,7 @@ enum {
 	RXE_AT_rxe_mr_umem,
 	RXE_AT_rxe_mr_state,
 	RXE_AT_rxe_mr_page_list,	/* LAYOUT_ABSENT in newer kernels */
+	RXE_SIZE_rxe_mr,
 	RXE_VALUE_RXE_MR_STATE_INVALID,
 	RXE_VALUE_RXE_MR_STATE_VALID,
 	RXE_VALUE_RXE_TO_MR_OBJ,
@@ -41,9 +47,6 @@ enum {
 	RXE_VALUE_RESPST_NONE,
 	RXE_VALUE_RESPST_ERR_RKEY_VIOLATION,
 	RXE_VALUE_RESPST_ERR_MISALIGNED_ATOMIC,
-	RXE_SIZE_rxe_dev,
-	RXE_SIZE_rxe_pd,
-	RXE_SIZE_rxe_mr,
 	RXE_LAYOUT_NR
 };
 
