@@ -8,7 +8,6 @@
 #include <linux/version.h>
 #include <rdma/ib_verbs.h>
 
-#include "../hook/layout.h"
 #include "private.h"
 
 /* The calls that register a program's memory, as ib_uverbs names them. */
@@ -39,15 +38,5 @@ static inline int rxe_resp(u32 state)
 	return state;
 }
 #endif
-
-/*
- * What rxe frees at the end of every region but one for DMA, where it has slots for pages.
- * Stable kernels got the newer way in an update.
- */
-static inline void rxe_no_pages(struct rxe_mr *mr)
-{
-	if (rxe_layout[RXE_AT_rxe_mr_page_list] != LAYOUT_ABSENT)
-		xa_init((struct xarray *)RXE_MEMBER(mr, rxe_mr, page_list));
-}
 
 #endif /* PHYR_RXE_COMPAT_H */

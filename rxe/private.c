@@ -9,7 +9,7 @@
 
 #include "rxe.h"
 
-#define RXE_LAYOUT_ONLY
+#define RXE_NO_PROTOTYPES
 #define MEMBER(_type, _name, _size)						\
 	[RXE_AT_##_type##_##_name] = {						\
 		.size = (_size), .value = offsetof(struct _type, _name),	\

@@ -12,6 +12,8 @@
 #include <linux/xarray.h>
 #include <rdma/ib_verbs.h>
 
+#include "../hook/layout.h"
+
 struct rxe_dev;
 struct rxe_pd;
 struct rxe_pool;
@@ -53,8 +55,6 @@ enum {
 extern u32 rxe_layout[RXE_LAYOUT_NR];
 
 int rxe_layout_find(void);
-
-#ifndef RXE_LAYOUT_ONLY		/* beside soft RoCE's own headers */
 
 #define rxe_value(enumerator)	(rxe_layout[RXE_VALUE_##enumerator])
 #define rxe_size(type)		(rxe_layout[RXE_SIZE_##type])
@@ -129,9 +129,20 @@ static inline struct rxe_pool_elem *ibpd_elem(const struct ib_pd *ibpd)
 }
 
 /*
- * Its functions.  An enum is an int to those who call them; what the last two return is
- * one in newer kernels.
+ * What rxe frees at the end of every region but one for DMA, where it has slots for pages.
+ * Stable kernels got the newer way in an update.
  */
+static inline void rxe_no_pages(struct rxe_mr *mr)
+{
+	if (rxe_layout[RXE_AT_rxe_mr_page_list] != LAYOUT_ABSENT)
+		xa_init((struct xarray *)RXE_MEMBER(mr, rxe_mr, page_list));
+}
+
+/*
+ * Its functions, but beside its own headers.  An enum is an int to those who call them; what
+ * the atomic ones return is one in newer kernels.
+ */
+#ifndef RXE_NO_PROTOTYPES
 void rxe_mr_init_dma(int access, struct rxe_mr *mr);
 int rxe_mr_init_user(struct rxe_dev *rxe, u64 start, u64 length, int access, struct rxe_mr *mr);
 void rxe_mr_cleanup(struct rxe_pool_elem *elem);
@@ -146,6 +157,7 @@ int __rxe_add_to_pool(struct rxe_pool *pool, struct rxe_pool_elem *elem, bool sl
 int __rxe_get(struct rxe_pool_elem *elem);
 void __rxe_finalize(struct rxe_pool_elem *elem);
 int __rxe_cleanup(struct rxe_pool_elem *elem, bool sleepable);
+#endif
 
 /* What a region may allow; as soft RoCE has it. */
 #define RXE_MR_ACCESS	(IB_ACCESS_REMOTE_READ | IB_ACCESS_REMOTE_WRITE |		\
@@ -153,5 +165,4 @@ int __rxe_cleanup(struct rxe_pool_elem *elem, bool sleepable);
 			 IB_ACCESS_MW_BIND | IB_ACCESS_ON_DEMAND | IB_ACCESS_FLUSH_GLOBAL | \
 			 IB_ACCESS_FLUSH_PERSISTENT | IB_ACCESS_OPTIONAL)
 
-#endif
 #endif /* PHYR_RXE_PRIVATE_H */

@@ -73,7 +73,7 @@ source_package() {
 	echo "linux-source-$(cut -d. -f1-2 <<<"$1")"
 }
 
-# kernel_version RELEASE [LAYER]: the version of the packages of a kernel release.
+# kernel_version RELEASE: the version of the packages of a kernel release of the image.
 kernel_version() {
-	dpkg-query --admindir="${2:-$TREE}/var/lib/dpkg" -W -f '${Version}' "linux-image-$1"
+	dpkg-query --admindir="$TREE/var/lib/dpkg" -W -f '${Version}' "linux-image-$1"
 }

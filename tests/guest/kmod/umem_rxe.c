@@ -14,38 +14,35 @@
 #include "umem_rxe.h"
 
 /* As far as rxe_mr_cleanup() looks at them. */
-static void fill(void *mr, void *pd, struct ib_umem *umem)
+static void fill(struct rxe_mr *mr, struct rxe_pd *pd, struct ib_umem *umem)
 {
-	void *ibpd = pd + rxe_layout[RXE_AT_rxe_pd_ibpd];
-	struct ib_mr *ibmr = mr + rxe_layout[RXE_AT_rxe_mr_ibmr];
-	struct kref *ref = pd + rxe_layout[RXE_AT_rxe_pd_elem] +
-			   rxe_layout[RXE_AT_rxe_pool_elem_ref_cnt];
+	struct kref *ref = RXE_MEMBER(ibpd_elem(pd_ibpd(pd)), rxe_pool_elem, ref_cnt);
 
 	kref_init(ref);
 	kref_get(ref);		/* nobody frees it */
-	ibmr->pd = ibpd;
-	ibmr->type = IB_MR_TYPE_USER;
-	*(struct ib_umem **)(mr + rxe_layout[RXE_AT_rxe_mr_umem]) = umem;
-	if (rxe_layout[RXE_AT_rxe_mr_page_list] != LAYOUT_ABSENT)
-		xa_init((struct xarray *)(mr + rxe_layout[RXE_AT_rxe_mr_page_list]));
+	mr_ibmr(mr)->pd = pd_ibpd(pd);
+	mr_ibmr(mr)->type = IB_MR_TYPE_USER;
+	rxe_no_pages(mr);
+	*mr_umem(mr) = umem;
 }
 
 int umem_rxe_end(struct ib_umem *umem)
 {
 	void (*cleanup)(struct rxe_pool_elem *elem);
 	int ret = hook_find_functions() ?: rxe_layout_find();
-	void *mr, *pd;
+	struct rxe_mr *mr;
+	struct rxe_pd *pd;
 
 	if (ret)
 		return ret;
 	cleanup = (typeof(cleanup))hook_lookup("rdma_rxe", "rxe_mr_cleanup");
 	if (!cleanup)
 		return -ENOENT;
-	mr = kzalloc(rxe_layout[RXE_SIZE_rxe_mr], GFP_KERNEL);
-	pd = kzalloc(rxe_layout[RXE_SIZE_rxe_pd], GFP_KERNEL);
+	mr = kzalloc(rxe_size(rxe_mr), GFP_KERNEL);
+	pd = kzalloc(rxe_size(rxe_pd), GFP_KERNEL);
 	if (mr && pd) {
 		fill(mr, pd, umem);
-		cleanup(mr + rxe_layout[RXE_AT_rxe_mr_elem]);
+		cleanup(mr_elem(mr));
 	} else {
 		ret = -ENOMEM;
 	}
