@@ -20,6 +20,7 @@
 DEFINE_STATIC_CALL_NULL(btf_vmlinux, bpf_get_btf_vmlinux);
 DEFINE_STATIC_CALL_NULL(find_btf_id, bpf_find_btf_id);
 DEFINE_STATIC_CALL_NULL(put_btf, btf_put);
+DEFINE_STATIC_CALL_NULL(btf_owner, btf_get_name);
 DEFINE_STATIC_CALL_NULL(btf_types, btf_nr_types);
 DEFINE_STATIC_CALL_NULL(btf_name, btf_name_by_offset);
 DEFINE_STATIC_CALL_NULL(btf_size, btf_resolve_size);
@@ -43,8 +44,9 @@ struct layout_type {
 static int layout_functions(void)
 {
 	if (FIND(btf_vmlinux, bpf_get_btf_vmlinux) && FIND(find_btf_id, bpf_find_btf_id) &&
-	    FIND(put_btf, btf_put) && FIND(btf_types, btf_nr_types) &&
-	    FIND(btf_name, btf_name_by_offset) && FIND(btf_size, btf_resolve_size))
+	    FIND(put_btf, btf_put) && FIND(btf_owner, btf_get_name) &&
+	    FIND(btf_types, btf_nr_types) && FIND(btf_name, btf_name_by_offset) &&
+	    FIND(btf_size, btf_resolve_size))
 		return 0;
 	return -EOPNOTSUPP;
 }
@@ -65,6 +67,14 @@ static bool is_named(const struct layout_type *t, u32 name_off, const char *name
 static u32 kind_of(const struct layout *l)
 {
 	return l->enumerator ? BTF_KIND_ENUM : BTF_KIND_STRUCT;
+}
+
+/* Another module may have a type of the same name. */
+static bool is_of(const struct layout_type *t, const char *module)
+{
+	const char *owner = static_call(btf_owner)(t->btf);
+
+	return !strcmp(owner, module) || !strcmp(owner, "vmlinux");
 }
 
 /* Of the types that a module has beside the kernel's own. */
@@ -90,11 +100,11 @@ static const struct btf_type *find_beside(const struct layout_type *t, const str
  * To find a type by its name, older kernels pass all of theirs for each module that there is,
  * which takes a tenth of a second.  Most are next to the one before.
  */
-static int type_get(struct layout_type *t, const struct layout *l)
+static int type_get(const char *module, struct layout_type *t, const struct layout *l)
 {
 	s32 id;
 
-	if (t->name && !strcmp(t->name, l->type))
+	if (t->name && !strcmp(t->name, l->type) && BTF_INFO_KIND(t->type->info) == kind_of(l))
 		return 0;
 	t->type = find_beside(t, l);
 	if (!t->type) {
@@ -103,6 +113,10 @@ static int type_get(struct layout_type *t, const struct layout *l)
 		if (id < 0) {
 			t->btf = NULL;
 			return id;
+		}
+		if (!is_of(t, module)) {
+			btf_drop(t);
+			return -ENOENT;
 		}
 		t->type = btf_type_by_id(t->btf, id);
 	}
@@ -163,7 +177,7 @@ static int layout_one(const char *module, struct layout_type *t, struct layout *
 	const char *kind = l->enumerator ? "enum" : "struct";
 
 	l->value = LAYOUT_ABSENT;
-	if (type_get(t, l)) {
+	if (type_get(module, t, l)) {
 		pr_err("this kernel's %s has no %s %s\n", module, kind, l->type);
 		return -ENOENT;
 	}

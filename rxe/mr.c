@@ -516,7 +516,7 @@ static struct hook *const hooks[] = {
  * phyr_rxe_hook - let soft RoCE work by phyrs
  *
  * Context: process, may sleep.
- * Return: 0; -ENOENT if this is not the rdma_rxe that phyr_rxe was built for;
+ * Return: 0; -ENOENT if rdma_rxe lacks one of the functions, or its lock for atomics;
  * or an error as hook_on().
  */
 int phyr_rxe_hook(void)

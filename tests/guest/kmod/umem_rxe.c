@@ -26,10 +26,22 @@ static void fill(struct rxe_mr *mr, struct rxe_pd *pd, struct ib_umem *umem)
 	*mr_umem(mr) = umem;
 }
 
+static DEFINE_MUTEX(layout_lock);	/* files may end at the same time */
+
+static int find_layout(void)
+{
+	int ret;
+
+	mutex_lock(&layout_lock);
+	ret = hook_find_functions() ?: rxe_layout_find();
+	mutex_unlock(&layout_lock);
+	return ret;
+}
+
 int umem_rxe_end(struct ib_umem *umem)
 {
 	void (*cleanup)(struct rxe_pool_elem *elem);
-	int ret = hook_find_functions() ?: rxe_layout_find();
+	int ret = find_layout();
 	struct rxe_mr *mr;
 	struct rxe_pd *pd;
 
