@@ -10,18 +10,13 @@
 #include "rxe.h"
 
 #define RXE_NO_PROTOTYPES
-#define MEMBER(_type, _name, _size)						\
-	[RXE_AT_##_type##_##_name] = {						\
-		.size = (_size), .value = offsetof(struct _type, _name),	\
-	}
-#define ENUMERATOR(_type, _name)						\
-	[RXE_VALUE_##_name] = {							\
-		.type = #_type, .enumerator = true, .value = (_name),		\
-	}
+#define MEMBER(_type, _name, _is)						\
+	[RXE_AT_##_type##_##_name] = { .value = offsetof(struct _type, _name) }
+#define ENUMERATOR(_type, _name)	[RXE_VALUE_##_name] = { .value = (_name) }
 #define STRUCT(_type)	[RXE_SIZE_##_type] = { .value = sizeof(struct _type) }
 
 #ifdef RXE_HAS_PAGE_LIST
-#define PAGE_LIST	MEMBER(rxe_mr, page_list, sizeof(struct xarray))
+#define PAGE_LIST	MEMBER(rxe_mr, page_list, "xarray")
 #else
 #define PAGE_LIST	[RXE_AT_rxe_mr_page_list] = { .value = LAYOUT_ABSENT }
 #endif
@@ -31,36 +26,52 @@
 
 #else
 
-#define MEMBER(_type, _name, _size)						\
-	[RXE_AT_##_type##_##_name] = { .type = #_type, .name = #_name, .size = (_size) }
+#define MEMBER(_type, _name, _is)						\
+	[RXE_AT_##_type##_##_name] = { .type = #_type, .name = #_name, .is = (_is) }
 #define ENUMERATOR(_type, _name)						\
 	[RXE_VALUE_##_name] = { .type = #_type, .name = #_name, .enumerator = true }
 #define STRUCT(_type)	[RXE_SIZE_##_type] = { .type = #_type }
 #define PAGE_LIST								\
 	[RXE_AT_rxe_mr_page_list] = {						\
-		.type = "rxe_mr", .name = "page_list",				\
-		.size = sizeof(struct xarray), .optional = true,		\
+		.type = "rxe_mr", .name = "page_list", .is = "xarray",		\
+		.optional = true,						\
 	}
 
-#define find_all(layouts)	layout_find("rdma_rxe", layouts, ARRAY_SIZE(layouts))
+/* The prototypes of private.h. */
+static const struct layout_function functions[] = {
+	{ "rxe_mr_init_dma", "0(4,*rxe_mr)" },
+	{ "rxe_mr_init_user", "4(*rxe_dev,8,8,4,*rxe_mr)" },
+	{ "rxe_mr_cleanup", "0(*rxe_pool_elem)" },
+	{ "rxe_mr_copy", "4(*rxe_mr,8,*,4,4)" },
+	{ "copy_data", "4(*rxe_pd,4,*rxe_dma_info,*,4,4)" },
+	{ "rxe_flush_pmem_iova", "4(*rxe_mr,8,4)" },
+	{ "rxe_mr_do_atomic_op", "4(*rxe_mr,8,4,8,8,*)" },
+	{ "rxe_mr_do_atomic_write", "4(*rxe_mr,8,8)" },
+	{ "__rxe_add_to_pool", "4(*rxe_pool,*rxe_pool_elem,1)" },
+	{ "__rxe_get", "4(*rxe_pool_elem)" },
+	{ "__rxe_finalize", "0(*rxe_pool_elem)" },
+	{ "__rxe_cleanup", "4(*rxe_pool_elem,1)" },
+};
+
+#define find_all(layouts)							\
+	layout_find("rdma_rxe", layouts, ARRAY_SIZE(layouts), functions, ARRAY_SIZE(functions))
 
 #endif
 
 #include "private.h"
 
-/* Where only a member's place matters, its size does not. */
 static struct layout layouts[RXE_LAYOUT_NR] = {
-	MEMBER(rxe_dev, ib_dev, sizeof(struct ib_device)),
-	MEMBER(rxe_dev, mr_pool, 0),
-	MEMBER(rxe_pool, xa, sizeof(struct xarray)),
-	MEMBER(rxe_pd, ibpd, sizeof(struct ib_pd)),
-	MEMBER(rxe_pd, elem, 0),
-	MEMBER(rxe_pool_elem, obj, sizeof(void *)),
-	MEMBER(rxe_pool_elem, ref_cnt, sizeof(struct kref)),
-	MEMBER(rxe_mr, elem, 0),
-	MEMBER(rxe_mr, ibmr, sizeof(struct ib_mr)),
-	MEMBER(rxe_mr, umem, sizeof(void *)),
-	MEMBER(rxe_mr, state, sizeof(u32)),
+	MEMBER(rxe_dev, ib_dev, "ib_device"),
+	MEMBER(rxe_dev, mr_pool, "rxe_pool"),
+	MEMBER(rxe_pool, xa, "xarray"),
+	MEMBER(rxe_pd, ibpd, "ib_pd"),
+	MEMBER(rxe_pd, elem, "rxe_pool_elem"),
+	MEMBER(rxe_pool_elem, obj, "*"),
+	MEMBER(rxe_pool_elem, ref_cnt, "kref"),
+	MEMBER(rxe_mr, elem, "rxe_pool_elem"),
+	MEMBER(rxe_mr, ibmr, "ib_mr"),
+	MEMBER(rxe_mr, umem, "*ib_umem"),
+	MEMBER(rxe_mr, state, "4"),
 	PAGE_LIST,
 	ENUMERATOR(rxe_mr_state, RXE_MR_STATE_INVALID),
 	ENUMERATOR(rxe_mr_state, RXE_MR_STATE_VALID),

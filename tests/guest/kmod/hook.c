@@ -131,19 +131,39 @@ static int test_bypassed(void)
 }
 
 static struct layout known[] = {
-	{ .type = "list_head", .name = "prev", .size = sizeof(void *) },
+	{ .type = "list_head", .name = "prev", .is = "*list_head" },
 	{ .type = "list_head" },
 	{ .type = "hrtimer_restart", .name = "HRTIMER_RESTART", .enumerator = true },
 	{ .type = "list_head", .name = "other", .optional = true },
+	{ .type = "timespec64", .name = "tv_nsec", .is = "8" },
+	{ .type = "file", .name = "f_path", .is = "path" },
+	{ .type = "file", .name = "private_data", .is = "*" },
+};
+
+/* The last one is not there, and not compared. */
+static const struct layout_function known_functions[] = {
+	{ "schedule_timeout", "8(8)" },
+	{ "kfree", "0(*)" },
+	{ "fput", "0(*file)" },
+	{ "phyr_no_function", "0(0)" },
+};
+
+static const struct layout_function other_functions[] = {
+	{ "schedule_timeout", "4(8)" },
+	{ "schedule_timeout", "8(8,8)" },
+	{ "fput", "0(*)" },
+	{ "fput", "0(*path)" },
 };
 
 /* The last one is a bit-field. */
 static struct layout unknown[] = {
-	{ .type = "list_head", .name = "other" },
-	{ .type = "list_head", .name = "next", .size = 4 },
+	{ .type = "list_head", .name = "other", .is = "*list_head" },
+	{ .type = "list_head", .name = "next", .is = "4" },
+	{ .type = "list_head", .name = "next", .is = "4", .optional = true },
+	{ .type = "file", .name = "f_path", .is = "xarray" },
 	{ .type = "phyr_no_struct" },
 	{ .type = "hrtimer_restart", .name = "HRTIMER_OTHER", .enumerator = true },
-	{ .type = "task_struct", .name = "sched_reset_on_fork" },
+	{ .type = "task_struct", .name = "sched_reset_on_fork", .is = "4" },
 };
 
 static int test_layout(void)
@@ -152,16 +172,19 @@ static int test_layout(void)
 	int ret = 0;
 
 	if (!IS_ENABLED(CONFIG_DEBUG_INFO_BTF_MODULES)) {
-		expect(layout_find("vmlinux", known, ARRAY_SIZE(known)) == -EOPNOTSUPP);
+		expect(layout_find("vmlinux", known, ARRAY_SIZE(known), NULL, 0) == -EOPNOTSUPP);
 		return ret;
 	}
-	expect(!layout_find("vmlinux", known, ARRAY_SIZE(known)));
+	expect(!layout_find("vmlinux", known, ARRAY_SIZE(known), known_functions,
+			    ARRAY_SIZE(known_functions)));
 	expect(known[0].value == offsetof(struct list_head, prev));
 	expect(known[1].value == sizeof(struct list_head));
 	expect(known[2].value == HRTIMER_RESTART);
 	expect(known[3].value == LAYOUT_ABSENT);
 	for (i = 0; i < ARRAY_SIZE(unknown); i++)
-		expect(layout_find("vmlinux", &unknown[i], 1) == -ENOENT);
+		expect(layout_find("vmlinux", &unknown[i], 1, NULL, 0) == -ENOENT);
+	for (i = 0; i < ARRAY_SIZE(other_functions); i++)
+		expect(layout_find("vmlinux", known, 1, &other_functions[i], 1) == -ENOENT);
 	return ret;
 }
 
