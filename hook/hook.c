@@ -14,6 +14,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/delay.h>
+#include <linux/err.h>
 #include <linux/kallsyms.h>
 #include <linux/kprobes.h>
 #include <linux/module.h>
@@ -36,6 +37,9 @@ DEFINE_STATIC_CALL_NULL(lookup, kallsyms_lookup_name);
 
 /* Not exported either. */
 DEFINE_STATIC_CALL_NULL(location, ftrace_location);
+
+/* Nor this one. */
+DEFINE_STATIC_CALL_NULL(find_mod, find_module);
 
 /* Nor this one, which is there if there are direct calls: only for a message. */
 DEFINE_STATIC_CALL_NULL(find_direct, ftrace_find_rec_direct);
@@ -94,6 +98,10 @@ static int hook_find_functions(void)
 	if (!addr)
 		return -ENOENT;
 	static_call_update(location, (typeof(ftrace_location) *)addr);
+	addr = static_call(lookup)("find_module");
+	if (!addr)
+		return -ENOENT;
+	static_call_update(find_mod, (typeof(find_module) *)addr);
 	addr = static_call(lookup)("ftrace_find_rec_direct");
 	if (addr)
 		static_call_update(find_direct, (typeof(ftrace_find_rec_direct) *)addr);
@@ -140,6 +148,28 @@ unsigned long hook_lookup(const char *module, const char *name)
 
 	snprintf(symbol, sizeof(symbol), "%s:%s", module, name);
 	return static_call(lookup)(symbol) ?: static_call(lookup)(name);
+}
+
+/**
+ * hook_module_get - keep a module while its functions are hooked
+ * @name: its name
+ *
+ * Context: process, may sleep.
+ * Return: the module, for module_put(); NULL if none is called so, as where it is built in;
+ * ERR_PTR(-EAGAIN) if it is coming or going: its notifications say when it is there.
+ */
+struct module *hook_module_get(const char *name)
+{
+	struct module *mod;
+
+	rcu_read_lock();
+	preempt_disable();	/* find_module() of older kernels insists on it */
+	mod = static_call(find_mod)(name);
+	if (mod && (READ_ONCE(mod->state) != MODULE_STATE_LIVE || !try_module_get(mod)))
+		mod = ERR_PTR(-EAGAIN);
+	preempt_enable();
+	rcu_read_unlock();
+	return mod;
 }
 
 /*

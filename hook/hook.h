@@ -161,6 +161,7 @@ DECLARE_STATIC_KEY_FALSE(hook_testing);
 
 int hook_init(void);
 void hook_exit(void);
+struct module *hook_module_get(const char *name);
 unsigned long hook_lookup(const char *module, const char *name);
 int hook_on(struct hook *const *hooks, unsigned int nr);
 void hook_off(struct hook *const *hooks, unsigned int nr);

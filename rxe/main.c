@@ -4,18 +4,14 @@
  *
  * It stays as long as a region needs it: then "modprobe -r" says that it is in use.
  */
-#include <linux/kallsyms.h>
 #include <linux/module.h>
-#include <linux/mutex.h>
-#include <linux/notifier.h>
 
 #include "../kernel/compat.h"
 #include "../hook/hook.h"
+#include "../hook/part.h"
 #include "memory.h"
 #include "private.h"
 #include "rxe_hooks.h"
-
-static DEFINE_MUTEX(parts_lock);
 
 static int live_get(char *buffer, const struct kernel_param *kp)
 {
@@ -27,22 +23,6 @@ static const struct kernel_param_ops live_ops = {
 };
 module_param_cb(regions, &live_ops, NULL, 0444);
 MODULE_PARM_DESC(regions, "memory regions that hold this module now");
-
-/**
- * struct part - what is replaced in a module that comes and goes
- * @module: its name
- * @symbol: any function of it tells whether it is there, as a module or built in
- * @hook: called when it is there
- * @unhook: called when it goes
- * @hooked: whether it is replaced now
- */
-struct part {
-	const char *module;
-	const char *symbol;
-	int (*hook)(void);
-	void (*unhook)(void);
-	bool hooked;
-};
 
 static int rxe_hook(void)
 {
@@ -63,7 +43,7 @@ static void rxe_unhook(void)
 }
 
 /* In this order: rxe's dma-bufs need the other one, where that is there. */
-static struct part parts[] = {
+static struct hook_part parts[] = {
 	{
 		.module = "ib_uverbs",
 		.symbol = "ib_uverbs_handler_UVERBS_METHOD_REG_DMABUF_MR",
@@ -77,101 +57,24 @@ static struct part parts[] = {
 	},
 };
 
-/* It may come while this module does: then both say so. */
-static int part_hook(struct part *part)
-{
-	int ret = 0;
-
-	mutex_lock(&parts_lock);
-	if (!part->hooked) {
-		ret = part->hook();
-		part->hooked = !ret;
-	}
-	mutex_unlock(&parts_lock);
-	return ret;
-}
-
-static void part_unhook(struct part *part)
-{
-	mutex_lock(&parts_lock);
-	if (part->hooked)
-		part->unhook();
-	part->hooked = false;
-	mutex_unlock(&parts_lock);
-}
-
-/* All that are there. */
-static int parts_hook(void)
-{
-	unsigned int i;
-	int ret;
-
-	for (i = 0; i < ARRAY_SIZE(parts); i++) {
-		if (!hook_lookup(parts[i].module, parts[i].symbol))
-			continue;
-		ret = part_hook(&parts[i]);
-		if (ret)
-			return ret;
-	}
-	return 0;
-}
-
-static void parts_unhook(void)
-{
-	unsigned int i = ARRAY_SIZE(parts);
-
-	while (i--)
-		part_unhook(&parts[i]);
-}
-
-static int module_event(struct notifier_block *nb, unsigned long event, void *data)
-{
-	const struct module *mod = data;
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(parts); i++) {
-		if (strcmp(mod->name, parts[i].module))
-			continue;
-		if (event == MODULE_STATE_COMING && part_hook(&parts[i]))
-			pr_warn("phyr_rxe: failed to hook %s, left unmodified\n", mod->name);
-		if (event == MODULE_STATE_GOING)
-			part_unhook(&parts[i]);
-		return NOTIFY_OK;
-	}
-	return NOTIFY_DONE;
-}
-
-static struct notifier_block module_nb = {
-	.notifier_call = module_event,
-};
-
 static int __init phyr_rxe_init(void)
 {
 	int ret = hook_init();
 
 	if (ret)
 		return ret;
-	ret = register_module_notifier(&module_nb);
-	if (ret)
-		goto exit;
-	ret = parts_hook();
-	if (!ret) {
-		rxe_memory_begin();
-		return 0;
+	ret = hook_parts_on(parts, ARRAY_SIZE(parts));
+	if (ret) {
+		hook_exit();
+		return ret;
 	}
-	unregister_module_notifier(&module_nb);
-	parts_unhook();
-	hook_drain();
-exit:
-	hook_exit();
-	return ret;
+	rxe_memory_begin();
+	return 0;
 }
 
 static void __exit phyr_rxe_exit(void)
 {
-	unregister_module_notifier(&module_nb);
-	parts_unhook();
-	hook_drain();
+	hook_parts_off();
 	hook_exit();
 }
 
