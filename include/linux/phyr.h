@@ -15,9 +15,14 @@
 #include <linux/types.h>
 
 struct device;
+struct bio;
+struct bio_vec;
 struct dma_buf;
 struct dma_buf_attachment;
 struct iov_iter;
+struct folio_batch;
+struct iov_iter;
+struct kvec;
 struct mm_struct;
 struct sg_table;
 struct user_struct;
@@ -62,6 +67,20 @@ void unpin_user_phyr_list(struct phyr_list *list, bool make_dirty);
 enum phyr_kind phyr_kind_of(phys_addr_t addr);
 
 /* Memory without a struct page, which may be revoked: kernel/revoke.c */
+
+/* To and from what the rest of the kernel describes memory by: kernel/bvec.c */
+
+int phyr_list_append_bvecs(struct phyr_list *list, const struct bio_vec *bvecs, unsigned int nr,
+			   gfp_t gfp);
+int phyr_list_append_bio(struct phyr_list *list, const struct bio *bio, gfp_t gfp);
+int phyr_list_append_sgtable(struct phyr_list *list, const struct sg_table *sgt, gfp_t gfp);
+int phyr_list_append_folios(struct phyr_list *list, const struct folio_batch *folios, gfp_t gfp);
+int phyr_list_append_kvecs(struct phyr_list *list, const struct kvec *kvecs, unsigned int nr,
+			   gfp_t gfp);
+int phyr_list_append_iter(struct phyr_list *list, const struct iov_iter *iter, gfp_t gfp);
+int phyr_list_to_bvecs(const struct phyr_list *list, u64 offset, u64 len, struct bio_vec *bvecs,
+		       unsigned int max);
+ssize_t phyr_list_to_bio(const struct phyr_list *list, u64 offset, u64 len, struct bio *bio);
 
 /**
  * struct phyr_user - a user of a list, which stops when that is revoked
