@@ -70,6 +70,12 @@ ssize_t phyr_copy(int dev, int dst, uint64_t dst_offset, int src, uint64_t src_o
 ssize_t phyr_fill(int dev, int region, uint64_t offset, unsigned char byte, size_t len);
 ssize_t phyr_compare(int dev, int a, uint64_t a_offset, int b, uint64_t b_offset, size_t len);
 ssize_t phyr_crc32c(int dev, int region, uint64_t offset, size_t len, uint32_t *crc);
+ssize_t phyr_pread(int dev, int file, int region, uint64_t offset, size_t len, int64_t pos);
+ssize_t phyr_pwrite(int dev, int file, int region, uint64_t offset, size_t len, int64_t pos);
+ssize_t phyr_preadv2(int dev, int file, int region, const struct phyr_slice *slices,
+		     unsigned int nr, int64_t pos, int flags, uint64_t *direct);
+ssize_t phyr_pwritev2(int dev, int file, int region, const struct phyr_slice *slices,
+		      unsigned int nr, int64_t pos, int flags, uint64_t *direct);
 int phyr_mmap(int dev, int region, uint64_t offset, size_t len, unsigned int flags,
 	      void **addr);
 int phyr_begin_access(int region, unsigned int access);

@@ -57,6 +57,7 @@ union phyr_arg {
 	struct phyr_fill fill;
 	struct phyr_compare compare;
 	struct phyr_crc crc;
+	struct phyr_rw rw;
 	struct phyr_ranges ranges;
 	struct phyr_import import;
 };
@@ -274,6 +275,11 @@ static long ioc_crc32c(union phyr_arg *arg, void __user *uarg, u32 usize)
 	return phyr_region_crc32c(&arg->crc) ?: arg_out(uarg, arg, sizeof(arg->crc), usize);
 }
 
+static long ioc_rw(union phyr_arg *arg, void __user *uarg, u32 usize)
+{
+	return phyr_region_rw(&arg->rw) ?: arg_out(uarg, arg, sizeof(arg->rw), usize);
+}
+
 struct phyr_ioc {
 	unsigned int cmd;
 	size_t ksize;
@@ -295,6 +301,7 @@ static const struct phyr_ioc iocs[] = {
 	IOC(PHYR_IOC_FILL, phyr_fill, done, ioc_fill),
 	IOC(PHYR_IOC_COMPARE, phyr_compare, done, ioc_compare),
 	IOC(PHYR_IOC_CRC32C, phyr_crc, done, ioc_crc32c),
+	IOC(PHYR_IOC_RW, phyr_rw, direct, ioc_rw),
 };
 
 /* The size in the number is what the caller was built with; the real one is inside. */

@@ -28,41 +28,12 @@
 #define COPY_STEP	SZ_64K		/* between two chances to stop, or to be revoked */
 #define DIRECT_STEP	SZ_1M		/* the same, of memory that nobody revokes, unbuffered */
 
-/*
- * Does a folio say by itself whether one of its pages is poisoned?  Those that the kernel can
- * take such a page from do: of the page cache or anonymous, and of hugetlb.  A driver's does
- * not, nor that of DAX.
- */
-static bool speaks_for_pages(const struct folio *folio)
-{
-	return folio_test_hugetlb(folio) ||
-	       (IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) && folio_test_large(folio) &&
-		folio_test_lru(folio));
-}
-
 /* How much there is before a page that is poisoned, which must not be read. */
 static size_t until_poison(const struct phyr_window *w, size_t len)
 {
-	const char *start = w->map.vaddr, *at = start;
-	struct folio *folio;
-	struct page *page;
-
 	if (w->kind == PHYR_PFNMAP)
 		return len;
-	while (at < start + len) {
-		page = virt_to_page(at);
-		folio = page_folio(page);
-		at = PTR_ALIGN_DOWN(at, PAGE_SIZE);
-		if (w->kind == PHYR_RAM && speaks_for_pages(folio) &&
-		    !folio_contain_hwpoisoned_page(folio)) {
-			at += (folio_nr_pages(folio) - folio_page_idx(folio, page)) * PAGE_SIZE;
-			continue;
-		}
-		if (is_page_hwpoison(page))
-			return at > start ? at - start : 0;
-		at += PAGE_SIZE;
-	}
-	return len;
+	return phyr_until_poison(w->kind, virt_to_phys(w->map.vaddr), len);
 }
 
 /*

@@ -28,6 +28,7 @@ static inline enum phyr_kind page_kind(const struct page *page)
 }
 
 bool phyr_pci_owns(struct pci_dev *pdev, phys_addr_t first, phys_addr_t last);
+size_t phyr_until_poison(enum phyr_kind kind, phys_addr_t addr, size_t len);
 bool phyr_pci_removed(phys_addr_t first, phys_addr_t last);
 
 /* account.c */
@@ -134,6 +135,11 @@ int phyr_region_copy(struct phyr_copy *copy);
 int phyr_region_fill(struct phyr_fill *fill);
 int phyr_region_compare(struct phyr_compare *compare);
 int phyr_region_crc32c(struct phyr_crc *crc);
+
+/* rw.c */
+struct phyr_rw;
+
+int phyr_region_rw(struct phyr_rw *rw);
 
 /* region.c */
 struct dma_buf *phyr_region_pin(unsigned long addr, size_t len, bool write,

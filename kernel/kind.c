@@ -25,6 +25,51 @@ enum phyr_kind phyr_kind_of(phys_addr_t addr)
 }
 EXPORT_SYMBOL_GPL(phyr_kind_of);
 
+/*
+ * Does a folio say by itself whether one of its pages is poisoned?  Those that the kernel can
+ * take such a page from do: of the page cache or anonymous, and of hugetlb.  A driver's does
+ * not, nor that of DAX.
+ */
+static bool speaks_for_pages(const struct folio *folio)
+{
+	return folio_test_hugetlb(folio) ||
+	       (IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) && folio_test_large(folio) &&
+		folio_test_lru(folio));
+}
+
+/**
+ * phyr_until_poison - how much of a phyr there is before a page that is poisoned
+ * @kind: its kind, not PHYR_PFNMAP
+ * @addr: its address
+ * @len: its length in bytes
+ *
+ * A large folio is a step where it speaks for its pages.
+ *
+ * Context: any.
+ * Return: @len if no page is known to be poisoned; what comes before the first one that is.
+ */
+size_t phyr_until_poison(enum phyr_kind kind, phys_addr_t addr, size_t len)
+{
+	phys_addr_t at = addr;
+	struct folio *folio;
+	struct page *page;
+
+	while (at < addr + len) {
+		page = pfn_to_page(PHYS_PFN(at));
+		folio = page_folio(page);
+		at = ALIGN_DOWN(at, PAGE_SIZE);
+		if (kind == PHYR_RAM && speaks_for_pages(folio) &&
+		    !folio_contain_hwpoisoned_page(folio)) {
+			at += (folio_nr_pages(folio) - folio_page_idx(folio, page)) * PAGE_SIZE;
+			continue;
+		}
+		if (is_page_hwpoison(page))
+			return at > addr ? at - addr : 0;
+		at += PAGE_SIZE;
+	}
+	return len;
+}
+
 /**
  * phyr_pci_owns - does a device have any of some memory in a BAR
  * @pdev: the device

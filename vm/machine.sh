@@ -114,6 +114,11 @@ disk_arguments() {
 	echo -device virtio-blk-pci,drive=disk
 }
 
+# An NVMe drive of 1 GiB, which is empty.
+drive_arguments() {
+	echo -device nvme,serial=phyr-drive,drive=drive
+}
+
 # What COMMAND prints, and its status; the entropy that programs wait for.
 channel_arguments() {
 	echo -device virtio-rng-pci
@@ -185,4 +190,5 @@ device_arguments() {
 	disk_arguments
 	terabyte_arguments
 	resettable_arguments
+	drive_arguments
 }

@@ -9,17 +9,17 @@
 #ifndef _LINUX_PHYR_H
 #define _LINUX_PHYR_H
 
+#include <linux/bitmap.h>
 #include <linux/dma-direction.h>
 #include <linux/iosys-map.h>
 #include <linux/phyr_list.h>
 #include <linux/types.h>
 
-struct device;
 struct bio;
 struct bio_vec;
+struct device;
 struct dma_buf;
 struct dma_buf_attachment;
-struct iov_iter;
 struct folio_batch;
 struct iov_iter;
 struct kvec;
@@ -66,8 +66,6 @@ void unpin_user_phyr_list(struct phyr_list *list, bool make_dirty);
 
 enum phyr_kind phyr_kind_of(phys_addr_t addr);
 
-/* Memory without a struct page, which may be revoked: kernel/revoke.c */
-
 /* To and from what the rest of the kernel describes memory by: kernel/bvec.c */
 
 int phyr_list_append_bvecs(struct phyr_list *list, const struct bio_vec *bvecs, unsigned int nr,
@@ -81,6 +79,8 @@ int phyr_list_append_iter(struct phyr_list *list, const struct iov_iter *iter, g
 int phyr_list_to_bvecs(const struct phyr_list *list, u64 offset, u64 len, struct bio_vec *bvecs,
 		       unsigned int max);
 ssize_t phyr_list_to_bio(const struct phyr_list *list, u64 offset, u64 len, struct bio *bio);
+
+/* Memory without a struct page, which may be revoked: kernel/revoke.c */
 
 /**
  * struct phyr_user - a user of a list, which stops when that is revoked
@@ -212,6 +212,50 @@ ssize_t phyr_compare(struct phyr_access *a, u64 a_offset, struct phyr_access *b,
 ssize_t phyr_compare_iter(struct phyr_access *a, u64 offset, size_t len, struct iov_iter *iter,
 			  bool *differ);
 ssize_t phyr_crc32c(struct phyr_access *src, u64 offset, size_t len, u32 *crc);
+
+/* I/O of memory without a page: kernel/rw.c, and block/, which may make it direct */
+
+struct file;
+struct module;
+struct phyr_shadow_io;
+
+#define PHYR_SHADOW_MAX		(1 << 20)	/* bytes */
+
+/**
+ * struct phyr_shadow - pages that stand for memory without any, during an I/O
+ * @page: the first one, of a folio of their own
+ * @first: offset of the first byte in it, that of the memory in its page; a multiple of 512
+ * @len: how many bytes
+ * @direct: a bit for each 512 bytes: a device has read or written the memory itself
+ */
+struct phyr_shadow {
+	struct page *page;
+	u32 first;
+	u32 len;
+	DECLARE_BITMAP(direct, PHYR_SHADOW_MAX >> 9);
+};
+
+/**
+ * struct phyr_shadow_ops - who can make I/O with shadows direct
+ * @owner: the module, held during a call
+ * @map: maps bytes of a list for the drive of a file, and NULL if that cannot be; the file is
+ *	written from them if @write, else read to them
+ * @unmap: the reverse
+ * @arm: from now on the drive gets the memory from @offset of the list on for @shadow, where
+ *	a request has it; false if it does not
+ * @disarm: the reverse; no request has it any more
+ */
+struct phyr_shadow_ops {
+	struct module *owner;
+	struct phyr_shadow_io *(*map)(const struct file *file, const struct phyr_list *list,
+				      u64 offset, u64 len, bool write);
+	void (*unmap)(struct phyr_shadow_io *io);
+	bool (*arm)(struct phyr_shadow_io *io, struct phyr_shadow *shadow, u64 offset);
+	void (*disarm)(struct phyr_shadow_io *io);
+};
+
+int phyr_shadow_register(const struct phyr_shadow_ops *ops);
+void phyr_shadow_unregister(const struct phyr_shadow_ops *ops);
 
 /* Mapping for a device: kernel/dma.c */
 

@@ -482,12 +482,13 @@ static void poison(char *page)
 static void test_poisoned(void **state)
 {
 	char *mem, *buf = anon(64 * PAGE, RW), text[32];
+	int file, region;
 	uint64_t pfn;
-	int region;
 
 	(void)state;
 	if (system("modprobe -q hwpoison-inject"))
 		skip();
+	file = memfd_create("poison", MFD_CLOEXEC);
 	mem = anon(64 * PAGE, RW);
 	pattern_fill(mem, 64 * PAGE, 2);
 	region = pin(mem, 64 * PAGE, PHYR_PIN_WRITE);
@@ -498,7 +499,10 @@ static void test_poisoned(void **state)
 	assert_int_equal(phyr_copy_from(dev, region, 40 * PAGE + 5, buf, 1), -EHWPOISON);
 	assert_int_equal(phyr_copy_from(dev, region, 0, buf, 64 * PAGE), 40 * PAGE);
 	assert_int_equal(phyr_copy_from(dev, region, 41 * PAGE, buf, PAGE), PAGE);
+	assert_int_equal(phyr_pwrite(dev, file, region, 40 * PAGE, PAGE, 0), -EHWPOISON);
+	assert_int_equal(phyr_pwrite(dev, file, region, 0, 64 * PAGE, 0), 40 * PAGE);
 	close(region);
+	close(file);
 	release(mem, 64 * PAGE);
 	release(buf, 64 * PAGE);
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)pfn);

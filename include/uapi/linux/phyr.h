@@ -264,6 +264,50 @@ struct phyr_crc {
 	__u64 done;
 };
 
+/**
+ * struct phyr_slice - bytes of a region
+ * @offset: the first one
+ * @len: how many
+ */
+struct phyr_slice {
+	__u64 offset;
+	__u64 len;
+};
+
+#define PHYR_RW_WRITE	(1u << 0)	/* from the region to the file */
+
+/**
+ * struct phyr_rw - PHYR_IOC_RW: read a file into a region, or write one from it
+ * @size: sizeof(struct phyr_rw)
+ * @flags: PHYR_RW_*
+ * @fd: the region
+ * @file: a file or block device, open for what is done
+ * @slices: address of an array of struct phyr_slice, filled or written one after another
+ * @nr: entries in that array, 1 to 1024
+ * @rwf: RWF_*, as for preadv2(2)
+ * @pos: position in the file, which the file's own does not change; not negative
+ * @done: out: bytes that were read or written, from the beginning on
+ * @direct: out: bytes of them that the file took from the region's memory, or put there,
+ *	without a copy of phyr's: all of them, or 0 for a region that has memory without a
+ *	struct page, or of PCI devices
+ *
+ * As preadv2(2) and pwritev2(2): it may end early, and fails if nothing was done.  The file is
+ * read and written by the kernel, wherever the region is mapped, if at all.  O_DIRECT asks for
+ * what it asks of an address: slices are aligned to the device's blocks.
+ */
+struct phyr_rw {
+	__u32 size;
+	__u32 flags;
+	__s32 fd;
+	__s32 file;
+	__u64 slices;
+	__u32 nr;
+	__u32 rwf;
+	__s64 pos;
+	__u64 done;
+	__u64 direct;
+};
+
 #define PHYR_IOC_MAGIC	0xF1
 #define PHYR_IOC_INFO	_IOWR(PHYR_IOC_MAGIC, 0, struct phyr_info)
 #define PHYR_IOC_PIN	_IOWR(PHYR_IOC_MAGIC, 1, struct phyr_pin)
@@ -274,5 +318,6 @@ struct phyr_crc {
 #define PHYR_IOC_FILL	_IOWR(PHYR_IOC_MAGIC, 6, struct phyr_fill)
 #define PHYR_IOC_COMPARE	_IOWR(PHYR_IOC_MAGIC, 7, struct phyr_compare)
 #define PHYR_IOC_CRC32C	_IOWR(PHYR_IOC_MAGIC, 8, struct phyr_crc)
+#define PHYR_IOC_RW	_IOWR(PHYR_IOC_MAGIC, 9, struct phyr_rw)
 
 #endif /* _UAPI_LINUX_PHYR_H */
