@@ -2,10 +2,9 @@
 /*
  * Which pages are shadows, and of what.
  *
- * A shadow is found by the first page of its folio.  Its pages are the caller's own, and in
- * nobody's hands but those of a request that the caller waits for: so what is found stays
- * for as long as the request that led to it.  Where requests have none, they are asked for
- * nothing but whether there is any shadow at all.
+ * A shadow is found by the first page of its folio.  Its pages are the caller's own, and only
+ * requests that the caller waits for have them: so what is found lives as long as the request
+ * that led to it.  As long as there is no shadow, a counter says so, and nothing is looked for.
  */
 #include <linux/bitops.h>
 #include <linux/blk-crypto.h>

@@ -4,8 +4,8 @@
  * iov_iter, kvec, sg_table, folios.
  *
  * A bio_vec of several pages, an entry of a scatterlist and a folio are one step each.  Nothing
- * is pinned or held here: whoever has the memory keeps it for as long as the list is used,
- * and frees the list with phyr_list_free().  To a bio_vec goes what has a struct page, and
+ * is pinned or held here: the caller keeps the memory for as long as the list is used, and
+ * frees the list with phyr_list_free().  To a bio_vec goes what has a struct page, and
  * nothing else.
  */
 #include <linux/bio.h>

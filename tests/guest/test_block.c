@@ -200,7 +200,7 @@ static void test_stacked(void **state)
 	assert_int_equal(system(command), 0);
 }
 
-/** struct run - I/O in a thread, until it fails or is told to stop */
+/** struct run - I/O in a thread, until it fails or @stop is set */
 struct run {
 	pthread_t thread;
 	_Atomic bool stop;

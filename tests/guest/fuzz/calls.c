@@ -679,10 +679,27 @@ static int bytes_crc(struct thread *t, const uint64_t *a)
 	return error;
 }
 
+/* To a file of its own. */
+static int bytes_to_file(struct thread *t, const uint64_t *a)
+{
+	struct phyr_slice slices[2] = { { a[1], a[2] }, { a[4], a[2] / 2 } };
+	struct phyr_rw rw = {
+		.size = sizeof(rw), .flags = PHYR_RW_WRITE, .fd = fd_of(a[0]),
+		.file = memfd_create("fuzz", MFD_CLOEXEC), .slices = (uintptr_t)slices,
+		.nr = 1 + a[3] % 2, .rwf = a[3] % 16 ? 0 : (uint32_t)a[3],
+		.pos = (int64_t)(a[4] % (1 << 20)),
+	};
+	int error = guarded_ioctl(t, fuzz.dev, PHYR_IOC_RW, &rw);
+
+	must_be(error || (rw.done && rw.done <= a[2] + a[2] / 2 && rw.direct <= rw.done));
+	close(rw.file);
+	return error;
+}
+
 static int call_bytes(struct thread *t, const uint64_t *a)
 {
 	static int (*const ways[])(struct thread *t, const uint64_t *a) = {
-		bytes_out, bytes_in_place, bytes_compare, bytes_crc,
+		bytes_out, bytes_in_place, bytes_compare, bytes_crc, bytes_to_file,
 	};
 
 	return ways[a[5] % ARRAY_SIZE(ways)](t, a);
