@@ -321,6 +321,106 @@ static void test_beside_others(void **state)
 	close(fd);
 }
 
+/* The controller forgets what it was given, and gets it again. */
+static void test_reset(void **state)
+{
+	char path[128];
+	struct run r;
+
+	(void)state;
+	snprintf(path, sizeof(path), "/sys/block/%s/device/reset_controller",
+		 strrchr(drive, '/') + 1);
+	lend_bar();
+	run_start(&r);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(write_file(path, "1"), 0);
+		usleep(50000);
+	}
+	assert_int_equal(run_end(&r), LEN);
+	take_back();
+}
+
+/* False for one that this kernel has not. */
+static bool set_scheduler(const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/block/%s/queue/scheduler", strrchr(drive, '/') + 1);
+	return !write_file(path, name);
+}
+
+/* Pages of others, at the next blocks, at the same time: a scheduler may make one request of both. */
+static void be_neighbour(void *arg)
+{
+	int fd = open(drive, O_RDWR | O_CLOEXEC | O_DIRECT);
+	char *at = mmap(NULL, MIB, RW, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	(void)arg;
+	must(fd >= 0 && at != MAP_FAILED);
+	for (;;) {
+		for (off_t pos = PAGE; pos < (off_t)MIB; pos += 2 * (off_t)PAGE) {
+			memset(at, 0x77, PAGE);
+			must(pwrite(fd, at, PAGE, pos) == (ssize_t)PAGE);
+			memset(at, 0, PAGE);
+			must(pread(fd, at, PAGE, pos) == (ssize_t)PAGE);
+			must(at[0] == 0x77 && at[PAGE - 1] == 0x77);
+		}
+	}
+}
+
+static void write_between(int fd, unsigned int seed)
+{
+	for (off_t pos = 0; pos < (off_t)MIB; pos += 2 * (off_t)PAGE) {
+		pattern_fill(plain, PAGE, seed + (unsigned int)(pos / (off_t)PAGE));
+		assert_int_equal(phyr_copy_to(dev, region, 0, plain, PAGE), PAGE);
+		assert_int_equal(phyr_pwrite(dev, fd, region, 0, PAGE, pos), PAGE);
+		assert_int_equal(phyr_fill(dev, region, 0, 0, PAGE), PAGE);
+		assert_int_equal(phyr_pread(dev, fd, region, 0, PAGE, pos), PAGE);
+		assert_int_equal(phyr_copy_from(dev, region, 0, plain, PAGE), PAGE);
+		assert_true(pattern_is(plain, PAGE, seed + (unsigned int)(pos / (off_t)PAGE)));
+	}
+}
+
+static void test_neighbours(void **state)
+{
+	static const char *const schedulers[] = { "mq-deadline", "none" };
+	int fd = open_drive(O_DIRECT), status;
+	pid_t pid;
+
+	(void)state;
+	lend_bar();
+	for (size_t s = 0; s < ARRAY_SIZE(schedulers); s++) {
+		if (!set_scheduler(schedulers[s])) {
+			print_message("# no %s\n", schedulers[s]);
+			continue;
+		}
+		pid = child_start(be_neighbour, NULL);
+		for (unsigned int round = 0; round < 3; round++)
+			write_between(fd, round * 1000);
+		assert_return_code(kill(pid, SIGKILL), errno);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFSIGNALED(status));
+	}
+	take_back();
+	close(fd);
+}
+
+/* The BAR's device goes, with what is under way. */
+static void test_bar_goes(void **state)
+{
+	struct run r;
+	ssize_t last;
+
+	(void)state;
+	lend_bar();
+	run_start(&r);
+	bar_remove();
+	last = run_end(&r);
+	assert_true(last == -ENODEV || (last > 0 && last < (ssize_t)LEN));
+	take_back();
+	bar_back();
+}
+
 /* The name of the drive's PCI device. */
 static void drive_device(char *name, size_t size)
 {
@@ -392,7 +492,10 @@ int main(void)
 		fixture_test(test_ext4),
 		fixture_test(test_stacked),
 		fixture_test(test_beside_others),
+		fixture_test(test_neighbours),
+		fixture_test(test_reset),
 		fixture_test(test_revoked_under_way),
+		fixture_test(test_bar_goes),
 		fixture_test(test_killed),
 		fixture_test(test_drive_goes),
 		fixture_test(test_unload),
