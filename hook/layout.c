@@ -243,15 +243,17 @@ static int layout_member(const char *module, const struct layout_type *t, struct
 {
 	const struct btf_member *member = find_member(t, l->name);
 	char text[DESCRIPTION];
+	bool whole;
 	u32 bits;
 
 	if (!member)
 		return absent(module, l);
 	describe(t, member->type, text, sizeof(text));
 	bits = __btf_member_bit_offset(t->type, member);
-	if (strcmp(text, l->is) || bits % 8 || __btf_member_bitfield_size(t->type, member)) {
+	whole = !(bits % 8 || __btf_member_bitfield_size(t->type, member));
+	if (strcmp(text, l->is) || !whole) {
 		pr_err("this kernel's %s has %s in struct %s as \"%s\"%s, not as \"%s\"\n", module,
-		       l->name, l->type, text, bits % 8 ? " at a bit" : "", l->is);
+		       l->name, l->type, text, whole ? "" : " of bits", l->is);
 		return -ENOENT;
 	}
 	l->value = bits / 8;

@@ -136,7 +136,7 @@ static struct layout known[] = {
 	{ .type = "hrtimer_restart", .name = "HRTIMER_RESTART", .enumerator = true },
 	{ .type = "list_head", .name = "other", .optional = true },
 	{ .type = "timespec64", .name = "tv_nsec", .is = "8" },
-	{ .type = "file", .name = "f_path", .is = "path" },
+	{ .type = "address_space", .name = "i_pages", .is = "xarray" },
 	{ .type = "file", .name = "private_data", .is = "*" },
 };
 
@@ -160,7 +160,7 @@ static struct layout unknown[] = {
 	{ .type = "list_head", .name = "other", .is = "*list_head" },
 	{ .type = "list_head", .name = "next", .is = "4" },
 	{ .type = "list_head", .name = "next", .is = "4", .optional = true },
-	{ .type = "file", .name = "f_path", .is = "xarray" },
+	{ .type = "address_space", .name = "i_pages", .is = "path" },
 	{ .type = "phyr_no_struct" },
 	{ .type = "hrtimer_restart", .name = "HRTIMER_OTHER", .enumerator = true },
 	{ .type = "task_struct", .name = "sched_reset_on_fork", .is = "4" },
