@@ -50,7 +50,7 @@ EXPORT_SYMBOL_GPL(phyr_list_append_bvecs);
 /**
  * phyr_list_append_bio - append what is left of a bio
  * @list: the list
- * @bio: the bio, which stays as it is
+ * @bio: the bio, which stays as it is; one without data appends nothing
  * @gfp: for the list's memory
  *
  * Context: any that @gfp allows.
@@ -62,6 +62,8 @@ int phyr_list_append_bio(struct phyr_list *list, const struct bio *bio, gfp_t gf
 	struct bio_vec bv;
 	int ret = 0;
 
+	if (!bio_has_data((struct bio *)bio))
+		return 0;
 	bio_for_each_bvec(bv, bio, iter) {
 		ret = phyr_list_append_bvecs(list, &bv, 1, gfp);
 		if (ret)
@@ -220,14 +222,17 @@ EXPORT_SYMBOL_GPL(phyr_list_append_iter);
  * @bvecs: the array to fill, an entry for each phyr, or more where one is longer than 4 GiB
  * @max: how many fit; if the slice takes more, the beginning of it is described
  *
+ * It stops where memory of another kind begins: a bio must not have memory of PCI devices
+ * beside other, and its queue has to take that (blk_queue_pci_p2pdma()).
+ *
  * Context: any.
- * Return: how many were filled; -EOPNOTSUPP for memory without a struct page, of which
- * nothing may be filled in: whatever reads a bio_vec's page would go wrong; -EINVAL for a
- * slice that is not in the list.
+ * Return: how many were filled; -EOPNOTSUPP for memory without a struct page, as whatever
+ * reads a bio_vec's page would go wrong; -EINVAL for a slice that is not in the list.
  */
 int phyr_list_to_bvecs(const struct phyr_list *list, u64 offset, u64 len, struct bio_vec *bvecs,
 		       unsigned int max)
 {
+	enum phyr_kind kind = PHYR_RAM;
 	unsigned int nr = 0, n;
 	struct phyr_iter it;
 	struct phyr phyr;
@@ -235,8 +240,11 @@ int phyr_list_to_bvecs(const struct phyr_list *list, u64 offset, u64 len, struct
 	if (offset > phyr_list_len(list) || len > phyr_list_len(list) - offset)
 		return -EINVAL;
 	phyr_list_for_each_slice(list, offset, len, it, phyr) {
+		if (nr && it.kind != kind)
+			break;
 		if (it.kind == PHYR_PFNMAP)
 			return -EOPNOTSUPP;
+		kind = it.kind;
 		for (; phyr.len && nr < max; phyr.addr += n, phyr.len -= n) {
 			n = min_t(u64, phyr.len, BVEC_MAX - offset_in_page(phyr.addr));
 			bvec_set_page(&bvecs[nr++], pfn_to_page(PHYS_PFN(phyr.addr)), n,

@@ -197,6 +197,11 @@ static int bvecs_fill(const struct rw *rw, struct rw_place *place, size_t *len)
 }
 
 /* A piece that others follow ends where a block may end, however its pages lie. */
+static size_t whole_blocks(size_t len)
+{
+	return round_down(len, len >= SZ_64K ? SZ_64K : PAGE_SIZE) ?: len;
+}
+
 static ssize_t pages_piece(struct rw *rw, size_t *len)
 {
 	struct rw_place place = rw->place;
@@ -205,8 +210,8 @@ static ssize_t pages_piece(struct rw *rw, size_t *len)
 
 	if (nr < 0)
 		return nr;
-	if (slices_left(rw, &place) && *len > PAGE_SIZE)
-		*len = round_down(*len, PAGE_SIZE);
+	if (slices_left(rw, &place))
+		*len = whole_blocks(*len);
 	n = rw_file(rw, nr, *len);
 	if (n > 0) {
 		rw->direct += n;
@@ -296,7 +301,7 @@ static size_t bounce_room(const struct bounce *b, u64 left)
 {
 	size_t room = (PAGE_SIZE << b->order) - b->shadow.first;
 
-	return left <= room ? left : round_down(room, PAGE_SIZE);
+	return left <= room ? left : whole_blocks(room);
 }
 
 /* One slice, of which each page lies as one of the buffer does. */
@@ -325,6 +330,8 @@ static void bounce_unmap(struct bounce *b)
 		return;
 	b->ops->unmap(b->io);
 	module_put(b->ops->owner);
+	b->io = NULL;
+	b->shadow.first = 0;
 }
 
 /* Zeroed: what a device leaves out of it must not be what somebody else left there. */
@@ -336,11 +343,12 @@ static int bounce_alloc(struct bounce *b, u64 len)
 	do
 		b->shadow.page = alloc_pages(b->order ? gfp | __GFP_NORETRY : gfp, b->order);
 	while (!b->shadow.page && b->order--);
-	if (b->shadow.page && bounce_room(b, len))
-		return 0;
-	if (b->shadow.page)
-		__free_pages(b->shadow.page, b->order);
-	return -ENOMEM;
+	if (!b->shadow.page)
+		return -ENOMEM;
+	/* too small to lie as the memory does, piece after piece */
+	if (!b->order && b->shadow.first + len > PAGE_SIZE)
+		bounce_unmap(b);
+	return 0;
 }
 
 /* To all that the slices have, and what is between. */
@@ -522,9 +530,6 @@ static ssize_t rw_bounced(struct rw *rw)
 
 	if (!may_wait(rw))
 		return -EAGAIN;
-	/* a buffer may be smaller than what must not be torn */
-	if (rw->rwf & RWF_ATOMIC)
-		return -EOPNOTSUPP;
 	b = kzalloc(sizeof(*b), GFP_KERNEL_ACCOUNT);
 	if (!b)
 		return -ENOMEM;
@@ -537,15 +542,6 @@ static ssize_t rw_bounced(struct rw *rw)
 	return n;
 }
 
-/* All in one call, or not at all. */
-static bool fits_at_once(const struct rw *rw)
-{
-	struct rw_place place = rw->place;
-	size_t len;
-
-	return bvecs_fill(rw, &place, &len) > 0 && !slices_left(rw, &place);
-}
-
 static ssize_t rw_pages(struct rw *rw)
 {
 	ssize_t n;
@@ -556,7 +552,7 @@ static ssize_t rw_pages(struct rw *rw)
 		if (!rw->bvecs)
 			return -ENOMEM;
 	}
-	n = rw->rwf & RWF_ATOMIC && !fits_at_once(rw) ? -EINVAL : rw_run(rw, NULL);
+	n = rw_run(rw, NULL);
 	if (rw->bvecs != rw->inside)
 		kfree(rw->bvecs);
 	return n;
@@ -602,9 +598,19 @@ static int check_file(const struct rw *rw)
 	return rw->file->f_mode & (rw->write ? FMODE_PWRITE : FMODE_PREAD) ? 0 : -ESPIPE;
 }
 
+/* No file takes bio_vec for a write that must not be torn; importers may have to be waited for. */
+static int check_flags(const struct rw *rw)
+{
+	if (rw->rwf & RWF_ATOMIC)
+		return -EOPNOTSUPP;
+	if (may_wait(rw))
+		return 0;
+	return region_imported(rw->region) || atomic_read(&rw->region->nr_maps) ? -EAGAIN : 0;
+}
+
 static ssize_t rw_held(struct rw *rw)
 {
-	ssize_t ret = check_file(rw) ?: check_slices(rw);
+	ssize_t ret = check_file(rw) ?: check_slices(rw) ?: check_flags(rw);
 
 	return ret ?: rw_region(rw);
 }

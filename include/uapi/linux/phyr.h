@@ -288,8 +288,8 @@ struct phyr_slice {
  * @pos: position in the file, which the file's own does not change; not negative
  * @done: out: bytes that were read or written, from the beginning on
  * @direct: out: bytes of them that the file took from the region's memory, or put there,
- *	without a copy of phyr's: all of them, or 0 for a region that has memory without a
- *	struct page, or of PCI devices
+ *	without a copy of phyr's: all of them, but for a region that has memory without a
+ *	struct page, or of PCI devices, only what a drive has moved itself (phyr_block)
  *
  * As preadv2(2) and pwritev2(2): it may end early, and fails if nothing was done.  The file is
  * read and written by the kernel, wherever the region is mapped, if at all.  O_DIRECT asks for
