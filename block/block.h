@@ -3,10 +3,11 @@
 #ifndef PHYR_BLOCK_H
 #define PHYR_BLOCK_H
 
+#include <linux/bvec.h>
+#include <linux/device.h>
 #include <linux/phyr.h>
+#include <linux/spinlock.h>
 
-struct bio_vec;
-struct device;
 struct request;
 
 /**
@@ -29,6 +30,9 @@ struct shadow_range {
  * @dev: the device
  * @ranges: where that finds the memory
  * @nr: how many
+ * @lock: protects the next two
+ * @closed: the device must not be given it any more
+ * @given: the device has been given a part of it, and may still be using it
  *
  * It lives as long as any request has the shadow's pages.
  */
@@ -37,6 +41,31 @@ struct armed_shadow {
 	struct device *dev;
 	struct shadow_range ranges[SHADOW_RANGES];
 	unsigned int nr;
+	spinlock_t lock;
+	bool closed;
+	bool given;
+};
+
+/**
+ * struct shadow_iter - what is left of a request
+ * @bio: of it
+ * @bvecs: of that
+ * @iter: in those
+ */
+struct shadow_iter {
+	struct bio *bio;
+	struct bio_vec *bvecs;
+	struct bvec_iter iter;
+};
+
+/**
+ * struct shadow_piece - bytes of a request that have one DMA address
+ * @addr: the address
+ * @len: how many
+ */
+struct shadow_piece {
+	dma_addr_t addr;
+	u32 len;
 };
 
 /* shadow.c */
@@ -45,8 +74,11 @@ void shadow_disarm(struct armed_shadow *armed);
 bool shadow_any_armed(void);
 bool shadow_address(const struct bio_vec *bv, const struct device *dev, dma_addr_t *addr);
 void shadow_note(const struct bio_vec *bv, bool direct);
+bool shadow_is_same(const struct bio_vec *a, const struct bio_vec *b);
+bool shadow_give(const struct bio_vec *bv);
+bool shadow_next_piece(struct shadow_iter *it, const struct device *dev, struct shadow_piece *piece);
 bool shadow_is_request(struct request *rq, const struct device *dev);
-void shadow_note_request(struct request *rq, bool direct);
+bool shadow_give_request(struct request *rq, const struct device *dev);
 
 /* drive.c */
 extern const struct phyr_shadow_ops drive_shadow_ops;

@@ -6,17 +6,21 @@
  * file of ext4 or xfs right on it.  What is stacked between, or keeps checksums, or encrypts,
  * has the shadow.
  *
- * Memory may be revoked at any time: then no shadow is armed any more, and the revocation
- * waits until none is.  That is a counter and not a lock, as file systems take locks of the
- * kinds that a revocation is waited for with; none of those is of the memory's own mapping.
- * A drive that goes waits for the mappings to end; their I/O has failed by then.
+ * Memory may be revoked at any time: then the drive is given none of it any more, and the
+ * revocation waits until what it was given has come back, which takes a file's call.  A call
+ * whose memory was not given yet is not waited for: it may itself wait for a lock of the file
+ * system's, of which the holder waits for the one that the revocation is waited for with.
+ *
+ * A drive that is about to be unbound is given nothing more either; what is mapped for it is
+ * unmapped before, or if it does not answer any more, as soon as its driver has given up.
  */
 #include <linux/blk-integrity.h>
 #include <linux/blkdev.h>
-#include <linux/err.h>
+#include <linux/delay.h>
 #include <linux/fs.h>
 #include <linux/list.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
@@ -31,9 +35,9 @@
  * @user: of @dma
  * @dma: the mapping
  * @offset: of its first byte, in the list
+ * @lock: protects @mapped, and while it is read, the mapping
+ * @mapped: @dma is
  * @armed: the shadow, while there is one
- * @closed: the memory is revoked
- * @busy: a shadow is armed
  */
 struct phyr_shadow_io {
 	struct list_head node;
@@ -41,21 +45,21 @@ struct phyr_shadow_io {
 	struct phyr_user user;
 	struct phyr_dma *dma;
 	u64 offset;
+	struct mutex lock;
+	bool mapped;
 	struct armed_shadow armed;
-	bool closed;
-	atomic_t busy;
 };
 
 static LIST_HEAD(all_io);
-static DEFINE_SPINLOCK(all_io_lock);
+static DEFINE_MUTEX(all_io_lock);
 static DECLARE_WAIT_QUEUE_HEAD(io_changed);
 
 /**
  * drive_is_nvme - is a device a PCI device of the stock nvme driver
  * @dev: the device
  *
- * Context: any; the device is held.
- * Return: true if it is, and bound now.
+ * Context: any; its driver cannot go meanwhile.
+ * Return: true if it is, and bound.
  */
 bool drive_is_nvme(struct device *dev)
 {
@@ -91,44 +95,39 @@ static struct block_device *bdev_of(const struct file *file)
 static struct device *device_of(struct block_device *bdev)
 {
 	struct gendisk *disk = bdev->bd_disk;
-	struct device *ctrl, *dev;
+	struct device *ctrl;
 
 	if (strncmp(disk->disk_name, "nvme", 4) || blk_get_integrity(disk) || bdev_is_zoned(bdev))
 		return NULL;
 	ctrl = disk_to_dev(disk)->parent;
-	dev = ctrl ? ctrl->parent : NULL;
-	return dev && drive_is_nvme(dev) ? dev : NULL;
+	return ctrl ? ctrl->parent : NULL;
 }
 
-/* Waits until no request can have what was mapped. */
+/* Nothing more is given to the drive. */
+static void io_close(struct phyr_shadow_io *io)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&io->armed.lock, flags);
+	io->armed.closed = true;
+	spin_unlock_irqrestore(&io->armed.lock, flags);
+}
+
 static void io_revoke(struct phyr_user *user)
 {
 	struct phyr_shadow_io *io = container_of(user, struct phyr_shadow_io, user);
 
-	WRITE_ONCE(io->closed, true);
-	smp_mb();	/* with the one of drive_arm() */
-	wait_event(io_changed, !atomic_read(&io->busy));
+	io_close(io);
+	wait_event(io_changed, !READ_ONCE(io->armed.given));
 }
 
-/* A device that is unbound has no driver when it is waited for: see drive_event(). */
-static bool io_add(struct phyr_shadow_io *io)
+static void io_unmap(struct phyr_shadow_io *io)
 {
-	bool there;
-
-	spin_lock(&all_io_lock);
-	there = drive_is_nvme(io->dev);
-	if (there)
-		list_add(&io->node, &all_io);
-	spin_unlock(&all_io_lock);
-	return there;
-}
-
-static void io_remove(struct phyr_shadow_io *io)
-{
-	spin_lock(&all_io_lock);
-	list_del(&io->node);
-	spin_unlock(&all_io_lock);
-	wake_up_all(&io_changed);
+	mutex_lock(&io->lock);
+	if (io->mapped)
+		phyr_dma_unmap(io->dma);
+	io->mapped = false;
+	mutex_unlock(&io->lock);
 }
 
 static struct phyr_shadow_io *io_alloc(struct device *dev, u64 offset)
@@ -143,7 +142,10 @@ static struct phyr_shadow_io *io_alloc(struct device *dev, u64 offset)
 		kfree(io);
 		return NULL;
 	}
+	mutex_init(&io->lock);
+	spin_lock_init(&io->armed.lock);
 	io->dev = get_device(dev);
+	io->armed.dev = dev;
 	io->offset = offset;
 	return io;
 }
@@ -155,29 +157,64 @@ static void io_free(struct phyr_shadow_io *io)
 	kfree(io);
 }
 
+/* Ordinary memory may be bounced, and is then what the bounce buffer says in the end. */
+static bool is_device_memory(const struct phyr_list *list, u64 offset, u64 len)
+{
+	struct phyr_iter it;
+	struct phyr phyr;
+
+	phyr_list_for_each_slice(list, offset, len, it, phyr) {
+		if (it.kind != PHYR_PFNMAP && it.kind != PHYR_P2P)
+			return false;
+		cond_resched();
+	}
+	return true;
+}
+
+/* With the lock that it is unbound under: see drive_event(). */
+static int io_map(struct phyr_shadow_io *io, const struct phyr_list *list, u64 len, bool write)
+{
+	int ret = -ENODEV;
+
+	if (!device_trylock(io->dev))
+		return -EBUSY;
+	if (drive_is_nvme(io->dev))
+		ret = phyr_dma_map(io->dma, list, io->offset, len,
+				   write ? DMA_TO_DEVICE : DMA_FROM_DEVICE, 0);
+	if (!ret) {
+		io->mapped = true;
+		mutex_lock(&all_io_lock);
+		list_add(&io->node, &all_io);
+		mutex_unlock(&all_io_lock);
+	}
+	device_unlock(io->dev);
+	return ret;
+}
+
 static struct phyr_shadow_io *drive_map(const struct file *file, const struct phyr_list *list,
 					u64 offset, u64 len, bool write)
 {
 	struct block_device *bdev = bdev_of(file);
 	struct device *dev = bdev ? device_of(bdev) : NULL;
-	struct phyr_shadow_io *io = dev ? io_alloc(dev, offset) : NULL;
+	struct phyr_shadow_io *io;
 
+	if (!dev || !is_device_memory(list, offset, len))
+		return NULL;
+	io = io_alloc(dev, offset);
 	if (!io)
 		return NULL;
-	if (!io_add(io))
-		goto free;
-	if (!phyr_dma_map(io->dma, list, offset, len, write ? DMA_TO_DEVICE : DMA_FROM_DEVICE, 0))
+	if (!io_map(io, list, len, write))
 		return io;
-	io_remove(io);
-free:
 	io_free(io);
 	return NULL;
 }
 
 static void drive_unmap(struct phyr_shadow_io *io)
 {
-	phyr_dma_unmap(io->dma);
-	io_remove(io);
+	mutex_lock(&all_io_lock);
+	list_del(&io->node);
+	mutex_unlock(&all_io_lock);
+	io_unmap(io);
 	io_free(io);
 }
 
@@ -204,32 +241,27 @@ static int ranges_fill(struct phyr_shadow_io *io, u64 at, u32 first, u32 len)
 	return 0;
 }
 
-static void io_idle(struct phyr_shadow_io *io)
-{
-	atomic_dec(&io->busy);
-	wake_up_all(&io_changed);
-}
-
 static bool drive_arm(struct phyr_shadow_io *io, struct phyr_shadow *shadow, u64 offset)
 {
-	struct armed_shadow *armed = &io->armed;
+	int ret = -ENODEV;
 
-	armed->shadow = shadow;
-	armed->dev = io->dev;
-	atomic_inc(&io->busy);
-	smp_mb__after_atomic();	/* with the one of io_revoke() */
-	if (!READ_ONCE(io->closed) &&
-	    !ranges_fill(io, offset - io->offset, shadow->first, shadow->len) &&
-	    !shadow_arm(armed))
-		return true;
-	io_idle(io);
-	return false;
+	io->armed.shadow = shadow;
+	mutex_lock(&io->lock);
+	if (io->mapped && !READ_ONCE(io->armed.closed))
+		ret = ranges_fill(io, offset - io->offset, shadow->first, shadow->len);
+	mutex_unlock(&io->lock);
+	return !ret && !shadow_arm(&io->armed);
 }
 
 static void drive_disarm(struct phyr_shadow_io *io)
 {
+	unsigned long flags;
+
 	shadow_disarm(&io->armed);
-	io_idle(io);
+	spin_lock_irqsave(&io->armed.lock, flags);
+	io->armed.given = false;
+	spin_unlock_irqrestore(&io->armed.lock, flags);
+	wake_up_all(&io_changed);
 }
 
 const struct phyr_shadow_ops drive_shadow_ops = {
@@ -240,24 +272,52 @@ const struct phyr_shadow_ops drive_shadow_ops = {
 	.disarm = drive_disarm,
 };
 
-static bool is_mapped_for(const struct device *dev)
+static void close_all(const struct device *dev)
 {
-	const struct phyr_shadow_io *io;
-	bool mapped = false;
+	struct phyr_shadow_io *io;
 
-	spin_lock(&all_io_lock);
+	mutex_lock(&all_io_lock);
 	list_for_each_entry(io, &all_io, node)
-		mapped = mapped || io->dev == dev;
-	spin_unlock(&all_io_lock);
-	return mapped;
+		if (io->dev == dev)
+			io_close(io);
+	mutex_unlock(&all_io_lock);
 }
 
+/* What it was not given, or has given back; true if that is all. */
+static bool unmap_all(const struct device *dev)
+{
+	struct phyr_shadow_io *io;
+	bool all = true;
+
+	mutex_lock(&all_io_lock);
+	list_for_each_entry(io, &all_io, node) {
+		if (io->dev != dev)
+			continue;
+		if (READ_ONCE(io->armed.given))
+			all = false;
+		else
+			io_unmap(io);
+	}
+	mutex_unlock(&all_io_lock);
+	return all;
+}
+
+/* Both with the device's lock: nothing new is mapped for it. */
 static int drive_event(struct notifier_block *nb, unsigned long event, void *data)
 {
 	struct device *dev = data;
 
-	if (event == BUS_NOTIFY_UNBOUND_DRIVER)
-		wait_event(io_changed, !is_mapped_for(dev));
+	switch (event) {
+	case BUS_NOTIFY_UNBIND_DRIVER:
+		close_all(dev);
+		while (!unmap_all(dev) && pci_device_is_present(to_pci_dev(dev)))
+			msleep(10);
+		break;
+	case BUS_NOTIFY_UNBOUND_DRIVER:
+		while (!unmap_all(dev))
+			msleep(10);
+		break;
+	}
 	return NOTIFY_DONE;
 }
 

@@ -40,23 +40,21 @@ static blk_status_t replacement_nvme_setup_cmd(struct nvme_ns *ns, struct reques
 
 static struct hook *const core_hooks[] = { &hook_of(nvme_setup_cmd) };
 
-#ifdef CONFIG_DEBUG_INFO_BTF_MODULES
 static struct layout core_layouts[] = { { .type = "nvme_ns" } };
 static const struct layout_function core_functions[] = {
 	{ "nvme_setup_cmd", "1(*nvme_ns,*request)" },
 };
 
+/* The test machine's debug kernel describes nothing; it is of a version that is known. */
 static int core_check(void)
 {
+#ifdef UNCHECKED_PROTOTYPES
+	return 0;
+#else
 	return layout_find("nvme_core", core_layouts, ARRAY_SIZE(core_layouts), core_functions,
 			   ARRAY_SIZE(core_functions));
-}
-#else
-static int core_check(void)
-{
-	return 0;
-}
 #endif
+}
 
 /**
  * nvme_core_hook - see what nvme is about to send
@@ -106,26 +104,25 @@ static bool is_shadow_iter(const struct blk_dma_iter *iter)
 	return iter->p2pdma.map == PCI_P2PDMA_MAP_BUS_ADDR && !iter->p2pdma.mem;
 }
 
-/* The next piece, which shadow_is_request() has seen; false at the end. */
+/* The next piece, of those that shadow_give_request() has seen; false at the end. */
 static bool next_shadow(const struct device *dev, struct blk_dma_iter *iter)
 {
-	struct blk_map_iter *it = &iter->iter;
-	struct bio_vec bv;
+	struct shadow_iter it = {
+		.bio = iter->iter.bio, .bvecs = iter->iter.bvecs, .iter = iter->iter.iter,
+	};
+	struct shadow_piece piece;
 
-	if (!it->iter.bi_size) {
-		if (!it->bio->bi_next)
-			return false;
-		it->bio = it->bio->bi_next;
-		it->bvecs = it->bio->bi_io_vec;
-		it->iter = it->bio->bi_iter;
-	}
-	bv = mp_bvec_iter_bvec(it->bvecs, it->iter);
-	if (WARN_ON_ONCE(!shadow_address(&bv, dev, &iter->addr))) {
+	if (!shadow_next_piece(&it, dev, &piece))
+		return false;
+	if (WARN_ON_ONCE(!piece.len)) {
 		iter->status = BLK_STS_IOERR;
 		return false;
 	}
-	iter->len = bv.bv_len;
-	bvec_iter_advance_single(it->bvecs, &it->iter, bv.bv_len);
+	iter->addr = piece.addr;
+	iter->len = piece.len;
+	iter->iter.bio = it.bio;
+	iter->iter.bvecs = it.bvecs;
+	iter->iter.iter = it.iter;
 	return true;
 }
 
@@ -148,14 +145,12 @@ static bool replacement_blk_rq_dma_map_iter_start(struct request *rq, struct dev
 						  struct dma_iova_state *state,
 						  struct blk_dma_iter *iter)
 {
-	bool direct, ret;
+	bool ret;
 
 	hook_enter(blk_rq_dma_map_iter_start);
-	direct = shadow_any_armed() && shadow_is_request(rq, dev);
-	if (shadow_any_armed())
-		shadow_note_request(rq, direct);
-	ret = direct ? start_shadow(rq, dev, state, iter) :
-		       stock(blk_rq_dma_map_iter_start)(rq, dev, state, iter);
+	ret = shadow_any_armed() && shadow_give_request(rq, dev) ?
+	      start_shadow(rq, dev, state, iter) :
+	      stock(blk_rq_dma_map_iter_start)(rq, dev, state, iter);
 	hook_leave(blk_rq_dma_map_iter_start);
 	return ret;
 }
@@ -187,16 +182,18 @@ static void sg_to_bvec(struct scatterlist *sg, struct bio_vec *bv)
 	bvec_set_page(bv, sg_page(sg), sg->length, sg->offset);
 }
 
+/* All entries are of one shadow, and each has one address. */
 static bool sgt_is_shadow(const struct sg_table *sgt, const struct device *dev)
 {
+	struct bio_vec first, bv;
 	struct scatterlist *sg;
-	struct bio_vec bv;
 	dma_addr_t addr;
 	unsigned int i;
 
+	sg_to_bvec(sgt->sgl, &first);
 	for_each_sgtable_sg(sgt, sg, i) {
 		sg_to_bvec(sg, &bv);
-		if (!shadow_address(&bv, dev, &addr))
+		if (!shadow_is_same(&first, &bv) || !shadow_address(&bv, dev, &addr))
 			return false;
 	}
 	return true;
@@ -229,6 +226,14 @@ static void note_sgt(const struct sg_table *sgt, bool direct)
 	}
 }
 
+static bool give_sgt(const struct sg_table *sgt)
+{
+	struct bio_vec bv;
+
+	sg_to_bvec(sgt->sgl, &bv);
+	return shadow_give(&bv);
+}
+
 /* What other drivers map may have no pages. */
 static bool sgt_may_be_shadow(const struct sg_table *sgt, struct device *dev)
 {
@@ -243,7 +248,7 @@ static int replacement_dma_map_sgtable(struct device *dev, struct sg_table *sgt,
 
 	hook_enter(dma_map_sgtable);
 	if (sgt_may_be_shadow(sgt, dev)) {
-		direct = sgt_is_shadow(sgt, dev);
+		direct = sgt_is_shadow(sgt, dev) && give_sgt(sgt);
 		note_sgt(sgt, direct);
 	}
 	if (direct)

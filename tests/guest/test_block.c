@@ -10,10 +10,13 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <linux/fs.h>
 
 #include "common/bar.h"
 #include "common/drive.h"
@@ -124,11 +127,11 @@ static void test_not_direct(void **state)
 	close(fd);
 }
 
-static void mount_drive(const char *options)
+static void mount_drive(const char *mkfs_options, const char *options)
 {
 	char command[128];
 
-	snprintf(command, sizeof(command), "mkfs.ext4 -q -F %s", drive);
+	snprintf(command, sizeof(command), "mkfs.ext4 -q -F %s %s", mkfs_options, drive);
 	assert_int_equal(system(command), 0);
 	assert_true(!mkdir(WHERE, 0700) || errno == EEXIST);
 	assert_return_code(mount(drive, WHERE, "ext4", 0, options), errno);
@@ -149,7 +152,7 @@ static void test_ext4(void **state)
 
 	(void)state;
 	lend_bar();
-	mount_drive(NULL);
+	mount_drive("", NULL);
 	fd = open_file(O_DIRECT);
 	check(fd, 0, MIB, 0, direct);
 	assert_int_equal(direct[0], MIB);
@@ -167,13 +170,207 @@ static void test_ext4(void **state)
 	close(fd);
 	assert_return_code(umount(WHERE), errno);
 	/* the journal has the data: buffered, whatever was asked for */
-	mount_drive("data=journal");
+	mount_drive("", "data=journal");
 	fd = open_file(O_DIRECT);
 	check(fd, 0, MIB, 0, direct);
 	assert_int_equal(direct[0], 0);
 	close(fd);
 	assert_return_code(umount(WHERE), errno);
 	take_back();
+}
+
+/** struct run - I/O in a thread, until it fails or @stop is set */
+struct run {
+	pthread_t thread;
+	_Atomic bool stop;
+	_Atomic unsigned long done;
+	_Atomic uint64_t copied;	/* bytes that were not direct */
+	int fd;
+	ssize_t last;
+};
+
+static ssize_t run_once(struct run *r, bool write)
+{
+	const struct phyr_slice slice = { .len = LEN };
+	uint64_t direct = 0;
+	ssize_t n = write ? phyr_pwritev2(dev, r->fd, region, &slice, 1, 64 * MIB, 0, &direct) :
+			    phyr_preadv2(dev, r->fd, region, &slice, 1, 0, 0, &direct);
+
+	if (n == LEN)
+		r->copied += LEN - direct;
+	return n;
+}
+
+static void *run(void *arg)
+{
+	struct run *r = arg;
+
+	do {
+		r->last = run_once(r, false);
+		if (r->last == LEN)
+			r->last = run_once(r, true);
+		r->done++;
+	} while (!r->stop && r->last == LEN);
+	return NULL;
+}
+
+/* On a stack of its own: libpthread keeps those that it makes. */
+static void thread_start(struct run *r, void *(*f)(void *arg))
+{
+	static char stack[256 * KIB] __attribute__((aligned(4096)));
+	pthread_attr_t attr;
+
+	pthread_attr_init(&attr);
+	assert_false(pthread_attr_setstack(&attr, stack, sizeof(stack)));
+	assert_false(pthread_create(&r->thread, &attr, f, r));
+	pthread_attr_destroy(&attr);
+}
+
+static void run_start(struct run *r)
+{
+	r->stop = false;
+	r->done = 0;
+	r->copied = 0;
+	r->fd = open_drive(O_DIRECT);
+	thread_start(r, run);
+	while (r->done < 2)
+		usleep(1000);
+}
+
+static ssize_t run_end(struct run *r)
+{
+	r->stop = true;
+	assert_false(pthread_join(r->thread, NULL));
+	close(r->fd);
+	print_message("# %lu times, %llu bytes copied\n", r->done, (unsigned long long)r->copied);
+	return r->last;
+}
+
+/* Blocks of which several are in a page, each in a request with others that are elsewhere. */
+static void check_blocks(int fd)
+{
+	const size_t block = 1024;
+	uint64_t direct;
+
+	/* every second one is written already: two sorts of extents */
+	assert_return_code(fallocate(fd, 0, 0, MIB), errno);
+	pattern_fill(plain, MIB, 3);
+	for (off_t pos = 0; pos < (off_t)MIB; pos += 2 * (off_t)block)
+		assert_int_equal(pwrite(fd, plain, block, pos), block);
+	for (unsigned int i = 0; i < 3; i++) {
+		pattern_fill(plain, MIB, 4 + i);
+		assert_int_equal(phyr_copy_to(dev, region, i * 512, plain, MIB), MIB);
+		assert_int_equal(phyr_pwritev2(dev, fd, region,
+					       &(struct phyr_slice) { i * 512, MIB }, 1, 0, 0,
+					       &direct), MIB);
+		print_message("# %llu of them directly\n", (unsigned long long)direct);
+		assert_true(direct > 0);
+		memset(plain, 0, MIB);
+		assert_int_equal(pread(fd, plain, MIB, 0), MIB);
+		assert_true(pattern_is(plain, MIB, 4 + i));
+		assert_int_equal(phyr_fill(dev, region, 0, 0, LEN), LEN);
+		assert_int_equal(phyr_pread(dev, fd, region, i * 512, MIB, 0), MIB);
+		assert_int_equal(phyr_copy_from(dev, region, i * 512, plain, MIB), MIB);
+		assert_true(pattern_is(plain, MIB, 4 + i));
+	}
+}
+
+static void test_small_blocks(void **state)
+{
+	int fd;
+
+	(void)state;
+	lend_bar();
+	mount_drive("-b 1024", NULL);
+	fd = open_file(O_DIRECT);
+	check_blocks(fd);
+	close(fd);
+	assert_return_code(umount(WHERE), errno);
+	take_back();
+}
+
+/* Memory with pages beside it: all of it is copied. */
+static void test_mixed(void **state)
+{
+	const struct mem_kind *kind = mem_find("mixed");
+	struct phyr_slice slice = { .len = 28 * MIB };
+	uint64_t direct = 1;
+	struct mem mem;
+	int fd;
+
+	(void)state;
+	mount_drive("", NULL);
+	fd = open_file(O_DIRECT);
+	assert_return_code(ftruncate(fd, 28 * (off_t)MIB), errno);
+	pattern_fill(plain, LEN, 8);
+	assert_int_equal(pwrite(fd, plain, LEN, 8 * (off_t)MIB), LEN);
+	assert_false(mem_map(&mem, kind, slice.len));
+	region = pin(mem.addr, mem.len, PHYR_PIN_WRITE);
+	assert_int_equal(phyr_fill(dev, region, 0, 0x11, slice.len), slice.len);
+	assert_int_equal(phyr_preadv2(dev, fd, region, &slice, 1, 0, 0, &direct), slice.len);
+	assert_int_equal(direct, 0);
+	for (size_t i = 0; i < slice.len; i++)
+		if (i < 8 * MIB || i >= 8 * MIB + LEN)
+			assert_int_equal(mem.addr[i], 0);
+	assert_true(pattern_is(mem.addr + 8 * MIB, LEN, 8));
+	close(region);
+	mem_unmap(&mem);
+	close(fd);
+	assert_return_code(umount(WHERE), errno);
+}
+
+/* Requests that have a length, and no memory. */
+static void test_discard(void **state)
+{
+	uint64_t range[2] = { 256 * MIB, 16 * MIB };
+	int fd = open_drive(O_DIRECT);
+	struct run r;
+
+	(void)state;
+	lend_bar();
+	run_start(&r);
+	for (int i = 0; i < 30; i++)
+		assert_return_code(ioctl(fd, BLKDISCARD, range), errno);
+	assert_int_equal(run_end(&r), LEN);
+	assert_int_equal(r.copied, 0);
+	take_back();
+	close(fd);
+}
+
+static void *write_once(void *arg)
+{
+	struct run *r = arg;
+
+	r->done = 1;
+	r->last = phyr_pwrite(dev, r->fd, region, 0, MIB, 0);
+	return NULL;
+}
+
+/* The memory goes while a call waits for something else: nobody waits for the call. */
+static void test_revoked_frozen(void **state)
+{
+	int dir;
+	struct run r = { .stop = false };
+
+	(void)state;
+	lend_bar();
+	mount_drive("", NULL);
+	r.fd = open_file(O_DIRECT);
+	dir = open(WHERE, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_return_code(dir, errno);
+	assert_return_code(ioctl(dir, FIFREEZE, 0), errno);
+	thread_start(&r, write_once);
+	while (!r.done)
+		usleep(1000);
+	usleep(100000);
+	release(bar, LEN);
+	assert_return_code(ioctl(dir, FITHAW, 0), errno);
+	assert_false(pthread_join(r.thread, NULL));
+	assert_true(r.last == MIB || r.last == -ENODEV);
+	close(dir);
+	close(r.fd);
+	close(region);
+	assert_return_code(umount(WHERE), errno);
 }
 
 /* A device between hands the same pages to the drive, and may as well look into them. */
@@ -200,53 +397,6 @@ static void test_stacked(void **state)
 	assert_int_equal(system(command), 0);
 }
 
-/** struct run - I/O in a thread, until it fails or @stop is set */
-struct run {
-	pthread_t thread;
-	_Atomic bool stop;
-	_Atomic unsigned long done;
-	int fd;
-	ssize_t last;
-};
-
-static void *run(void *arg)
-{
-	struct run *r = arg;
-
-	do {
-		r->last = phyr_pread(dev, r->fd, region, 0, LEN, 0);
-		if (r->last == LEN)
-			r->last = phyr_pwrite(dev, r->fd, region, 0, LEN, 64 * MIB);
-		r->done++;
-	} while (!r->stop && r->last == LEN);
-	return NULL;
-}
-
-/* On a stack of its own: libpthread keeps those that it makes. */
-static void run_start(struct run *r)
-{
-	static char stack[256 * KIB] __attribute__((aligned(4096)));
-	pthread_attr_t attr;
-
-	r->stop = false;
-	r->done = 0;
-	r->fd = open_drive(O_DIRECT);
-	pthread_attr_init(&attr);
-	assert_false(pthread_attr_setstack(&attr, stack, sizeof(stack)));
-	assert_false(pthread_create(&r->thread, &attr, run, r));
-	pthread_attr_destroy(&attr);
-	while (r->done < 2)
-		usleep(1000);
-}
-
-static ssize_t run_end(struct run *r)
-{
-	r->stop = true;
-	assert_false(pthread_join(r->thread, NULL));
-	close(r->fd);
-	return r->last;
-}
-
 /* The memory goes: what is under way ends first, all of it or a part, and nothing begins. */
 static void test_revoked_under_way(void **state)
 {
@@ -261,6 +411,7 @@ static void test_revoked_under_way(void **state)
 		release(bar, LEN);
 		assert_int_equal(phyr_pread(dev, r.fd, region, 0, PAGE, 0), -ENODEV);
 		last = run_end(&r);
+		assert_int_equal(r.copied, 0);
 		assert_true(last == -ENODEV || (last > 0 && last < (ssize_t)LEN));
 		close(region);
 	}
@@ -316,6 +467,7 @@ static void test_beside_others(void **state)
 		assert_true(pattern_is(other, LEN, 77));
 	}
 	assert_int_equal(run_end(&r), LEN);
+	assert_int_equal(r.copied, 0);
 	take_back();
 	release(other, LEN);
 	close(fd);
@@ -337,6 +489,7 @@ static void test_reset(void **state)
 		usleep(50000);
 	}
 	assert_int_equal(run_end(&r), LEN);
+	assert_int_equal(r.copied, 0);
 	take_back();
 }
 
@@ -490,11 +643,15 @@ int main(void)
 		fixture_test(test_direct),
 		fixture_test(test_not_direct),
 		fixture_test(test_ext4),
+		fixture_test(test_small_blocks),
+		fixture_test(test_mixed),
+		fixture_test(test_discard),
 		fixture_test(test_stacked),
 		fixture_test(test_beside_others),
 		fixture_test(test_neighbours),
 		fixture_test(test_reset),
 		fixture_test(test_revoked_under_way),
+		fixture_test(test_revoked_frozen),
 		fixture_test(test_bar_goes),
 		fixture_test(test_killed),
 		fixture_test(test_drive_goes),
