@@ -148,7 +148,7 @@ void shadow_note(const struct bio_vec *bv, bool direct)
  * @bv: a part of the shadow
  *
  * Context: any.
- * Return: true if it may be given; whoever closes the shadow waits for the end of it.
+ * Return: true if it is; what closes the shadow waits for it to come back.
  */
 bool shadow_give(const struct bio_vec *bv)
 {

@@ -121,7 +121,7 @@ static void check_target(int fd, unsigned int seed)
 	assert_true(pattern_is(at, len, seed + 1));
 }
 
-/* DMA debugging complains of a driver that maps such pages itself, whoever they come from. */
+/* DMA debugging complains of a driver that maps such pages itself, by O_DIRECT of any program. */
 static bool driver_may_map(const char *kind)
 {
 	return strcmp(kind, "devdax pmem") || access("/sys/kernel/debug/dma-api", F_OK);
