@@ -16,6 +16,7 @@
 #include <linux/magic.h>
 
 #include "memory.h"
+#include "system.h"
 #include "tool.h"
 
 #define SIZE_2M		(2ULL << 20)
@@ -301,18 +302,12 @@ static uint64_t past_end(int fd, uint64_t offset, uint64_t size)
 	return offset > all ? size : end - all;
 }
 
-/* In its file's words: "[none] integrity confidentiality". */
 static bool is_locked_down(void)
 {
-	char line[128] = "";
-	FILE *f = fopen("/sys/kernel/security/lockdown", "re");
+	char level[32];
 
-	if (f) {
-		if (!fgets(line, sizeof(line), f))
-			line[0] = '\0';
-		fclose(f);
-	}
-	return strchr(line, '[') && !strstr(line, "[none]");
+	return read_choice(level, sizeof(level), "/sys/kernel/security/lockdown") &&
+	       strcmp(level, "none");
 }
 
 static int fail_file(const char *what, const char *path)

@@ -15,6 +15,7 @@
 
 #include "memory.h"
 #include "parse.h"
+#include "system.h"
 #include "tool.h"
 
 #define RANGES_BATCH	1024u
@@ -300,21 +301,6 @@ static int show(const struct pin_args *args, struct pinned *p)
 		return tool_fail_phyr(ret, "cannot list the physical ranges");
 	hold(args->hold);
 	return 0;
-}
-
-static bool has_capability(unsigned int cap)
-{
-	unsigned long long caps = 0;
-	char line[128];
-	FILE *f = fopen("/proc/self/status", "re");
-
-	if (!f)
-		return false;
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "CapEff: %llx", &caps) == 1)
-			break;
-	fclose(f);
-	return caps >> cap & 1;
 }
 
 /* This process pins nothing else, but others of the same user may. */
