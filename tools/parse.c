@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Sizes, numbers, the lines of /proc/PID/maps and of phyr/regions in debugfs, places
- * to copy from and to, and names that anybody chose.
+ * Sizes, numbers, the lines of /proc/PID/maps, of phyr/regions in debugfs and of the
+ * parameter hooks, places to copy from and to, and names that anybody chose.
  *
  * Nothing here writes outside of what it is given or keeps anything, whatever
  * the text.  Each function answers 0, -EINVAL for what it does not understand,
@@ -245,6 +245,39 @@ int parse_region_line(const char *line, struct region_line *region)
 	region->users = take_field(&c);
 	take_word(&c, region->comm, sizeof(region->comm));
 	take_end(&c);
+	return c.error;
+}
+
+/* All that follows. */
+static void take_rest(struct cursor *c, char *rest, size_t size)
+{
+	size_t len = strlen(c->s);
+
+	if (!c->error && !len)
+		c->error = -EINVAL;
+	if (!c->error && len >= size)
+		c->error = -ERANGE;
+	if (c->error)
+		return;
+	memcpy(rest, c->s, len + 1);
+	c->s += len;
+}
+
+/**
+ * parse_hook_line - a line of the parameter hooks of phyr_rdma or phyr_rxe
+ * @line: without its newline
+ * @hook: set to what it says
+ */
+int parse_hook_line(const char *line, struct hook_line *hook)
+{
+	struct cursor c = { .s = line };
+
+	take_word(&c, hook->module, sizeof(hook->module));
+	take_char(&c, " ");
+	take_word(&c, hook->function, sizeof(hook->function));
+	take_char(&c, " ");
+	hook->calls = take_field(&c);
+	take_rest(&c, hook->how, sizeof(hook->how));
 	return c.error;
 }
 

@@ -51,6 +51,20 @@ struct region_line {
 	char comm[32];
 };
 
+/**
+ * struct hook_line - one line of the parameter hooks of phyr_rdma or phyr_rxe
+ * @module: that has the function
+ * @function: its name
+ * @calls: of its replacement
+ * @how: it is replaced: "direct" and its like
+ */
+struct hook_line {
+	char module[64];
+	char function[64];
+	uint64_t calls;
+	char how[16];
+};
+
 enum endpoint_kind {
 	ENDPOINT_FILE,		/* PATH[@OFFSET] */
 	ENDPOINT_PROCESS,	/* PID:0xADDRESS */
@@ -83,6 +97,7 @@ int parse_number(const char *s, uint64_t max, uint64_t *number);
 int parse_size(const char *s, uint64_t *bytes);
 int parse_maps_line(const char *line, struct maps_line *map);
 int parse_region_line(const char *line, struct region_line *region);
+int parse_hook_line(const char *line, struct hook_line *hook);
 int parse_endpoint(const char *text, struct endpoint_text *place);
 
 void text_clean(char *s);

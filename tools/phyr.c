@@ -21,9 +21,10 @@ struct command {
 
 static char info_name[] = "phyr info", pin_name[] = "phyr pin", layout_name[] = "phyr layout",
 	    regions_name[] = "phyr regions", copy_name[] = "phyr copy", fill_name[] = "phyr fill",
-	    compare_name[] = "phyr compare";
+	    compare_name[] = "phyr compare", check_name[] = "phyr check";
 
 static const struct command commands[] = {
+	{ "check", check_name, cmd_check, "whether and how this machine can use phyr" },
 	{ "info", info_name, cmd_info, "the module, what it pins, and the limits here" },
 	{ "pin", pin_name, cmd_pin, "pin some memory and show what comes out" },
 	{ "regions", regions_name, cmd_regions, "what is pinned in the whole system, and by whom" },
@@ -46,8 +47,8 @@ static void help(void)
 	     "  --help     this text; \"phyr COMMAND --help\" tells about one command\n"
 	     "  --version  the version of this command\n"
 	     "\n"
-	     "All but \"phyr layout\", and copies of files and processes, need the module:\n"
-	     "modprobe phyr. See phyr(1).");
+	     "All but \"phyr check\", \"phyr layout\", and copies of files and processes, need the\n"
+	     "module: modprobe phyr. See phyr(1).");
 }
 
 static void version(void)

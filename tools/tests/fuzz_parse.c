@@ -90,6 +90,19 @@ static void check_region(const char *line)
 	must(strlen(region.comm) < sizeof(region.comm));
 }
 
+static void check_hook(const char *line)
+{
+	struct hook_line hook;
+	int ret = parse_hook_line(line, &hook);
+
+	check_error(ret);
+	if (ret)
+		return;
+	must(strlen(hook.module) < sizeof(hook.module));
+	must(strlen(hook.function) < sizeof(hook.function));
+	must(*hook.how && strlen(hook.how) < sizeof(hook.how));
+}
+
 /* A name lies in the text, and only a file may have nearly any. */
 static void check_endpoint(const char *text)
 {
@@ -139,6 +152,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_number(text);
 	check_size(text);
 	check_maps(text);
+	check_hook(text);
 	check_region(text);
 	check_endpoint(text);
 	check_text(text);

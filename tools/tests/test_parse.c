@@ -204,6 +204,25 @@ static void test_no_region(void **state)
 			 -ERANGE);
 }
 
+static void test_hook(void **state)
+{
+	static const char *const lines[] = {
+		"", "ib_uverbs", "ib_uverbs f", "ib_uverbs f 1", "ib_uverbs f 1 ", "ib_uverbs f x direct",
+	};
+	struct hook_line hook;
+	size_t i;
+
+	(void)state;
+	assert_int_equal(parse_hook_line("ib_uverbs ib_umem_get 12 not hooked", &hook), 0);
+	assert_string_equal(hook.module, "ib_uverbs");
+	assert_string_equal(hook.function, "ib_umem_get");
+	assert_int_equal(hook.calls, 12);
+	assert_string_equal(hook.how, "not hooked");
+	for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		assert_int_equal(parse_hook_line(lines[i], &hook), -EINVAL);
+	assert_int_equal(parse_hook_line("ib_uverbs f 1 in some other way", &hook), -ERANGE);
+}
+
 static struct endpoint_text endpoint(const char *text)
 {
 	struct endpoint_text place;
@@ -338,6 +357,7 @@ int main(void)
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_region),
 		cmocka_unit_test(test_no_region),
+		cmocka_unit_test(test_hook),
 		cmocka_unit_test(test_endpoint_file),
 		cmocka_unit_test(test_endpoint_process),
 		cmocka_unit_test(test_endpoint_region),
