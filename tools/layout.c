@@ -259,7 +259,7 @@ static int show_end(struct show *show, const struct layout *layout)
 		json_end(&show->json, layout);
 	else
 		table_end(layout);
-	return show->args->svg ? svg_write(show->args->svg, layout) : 0;
+	return show->args->svg ? svg_write_layout(show->args->svg, layout) : 0;
 }
 
 static int layout_process(const struct layout_args *args)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What phyr layout finds out about a process: survey.c measures, layout.c and svg.c show. */
+/* What phyr layout finds out about a process: survey.c measures, layout.c and svg_layout.c show. */
 #ifndef PHYR_LAYOUT_H
 #define PHYR_LAYOUT_H
 
@@ -84,7 +84,7 @@ static inline const char *short_name(const char *path)
 	return slash && slash[1] ? slash + 1 : path;
 }
 
-/* svg.c */
-int svg_write(const char *path, const struct layout *layout);
+/* svg_layout.c */
+int svg_write_layout(const char *path, const struct layout *layout);
 
 #endif /* PHYR_LAYOUT_H */
