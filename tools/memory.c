@@ -101,6 +101,42 @@ static bool is_hugetlb(const struct memory_kind *kind)
 	return kind->map_flags & MAP_HUGETLB || kind->memfd_flags & MFD_HUGETLB;
 }
 
+/* Pages that nothing has and nothing has reserved, of as many bytes. */
+static uint64_t free_hugetlb(uint64_t page)
+{
+	uint64_t nr = 0, reserved = 0;
+
+	read_number(&nr, "/sys/kernel/mm/hugepages/hugepages-%" PRIu64 "kB/free_hugepages",
+		    page / 1024);
+	read_number(&reserved, "/sys/kernel/mm/hugepages/hugepages-%" PRIu64 "kB/resv_hugepages",
+		    page / 1024);
+	return nr > reserved ? nr - reserved : 0;
+}
+
+static bool has_thp(void)
+{
+	char mode[32];
+
+	return read_choice(mode, sizeof(mode), "/sys/kernel/mm/transparent_hugepage/enabled") &&
+	       strcmp(mode, "never");
+}
+
+/**
+ * memory_kind_missing - why there is no memory of a kind
+ * @kind: which
+ * @size: how much
+ *
+ * Return: the reason, or NULL if there may be as much.
+ */
+const char *memory_kind_missing(const struct memory_kind *kind, uint64_t size)
+{
+	if (is_hugetlb(kind) && free_hugetlb(kind->align) < (size - 1) / kind->align + 1)
+		return "too few free pages, see /sys/kernel/mm/hugepages";
+	if (kind->advice == MADV_HUGEPAGE && !has_thp())
+		return "transparent huge pages are switched off";
+	return NULL;
+}
+
 /* The kernel's own estimate of what is available without swapping; UINT64_MAX: unknown. */
 static uint64_t available(void)
 {

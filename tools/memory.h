@@ -20,6 +20,7 @@ struct memory_kind;
 const struct memory_kind *memory_kind_find(const char *name);
 const char *memory_kind_name(const struct memory_kind *kind);
 void memory_kinds_help(void);
+const char *memory_kind_missing(const struct memory_kind *kind, uint64_t size);
 
 /* Both: 0, or an exit status after a message. */
 int memory_make(struct memory *mem, const struct memory_kind *kind, uint64_t size);

@@ -21,7 +21,8 @@ struct command {
 
 static char info_name[] = "phyr info", pin_name[] = "phyr pin", layout_name[] = "phyr layout",
 	    regions_name[] = "phyr regions", copy_name[] = "phyr copy", fill_name[] = "phyr fill",
-	    compare_name[] = "phyr compare", check_name[] = "phyr check";
+	    compare_name[] = "phyr compare", check_name[] = "phyr check",
+	    bench_name[] = "phyr bench";
 
 static const struct command commands[] = {
 	{ "check", check_name, cmd_check, "whether and how this machine can use phyr" },
@@ -32,6 +33,7 @@ static const struct command commands[] = {
 	{ "copy", copy_name, cmd_copy, "copy between files, processes, regions, BARs" },
 	{ "fill", fill_name, cmd_fill, "fill a part of one of them with one byte" },
 	{ "compare", compare_name, cmd_compare, "find the first byte that differs" },
+	{ "bench", bench_name, cmd_bench, "phyrs against the stock way, on this machine" },
 };
 
 static void help(void)

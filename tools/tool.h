@@ -16,6 +16,7 @@ enum {
 };
 
 int cmd_info(int argc, char **argv);
+int cmd_bench(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_pin(int argc, char **argv);
 int cmd_layout(int argc, char **argv);
