@@ -118,6 +118,9 @@ usage_tests() {
 }
 
 no_module_tests() {
+	ok "check without the module" json '[c["details"]["installed"] for c in d["checks"]
+		if c["name"] == "phyr"] == [True] and d["works"]' phyr check --json
+	ok "bench without the module" exits 1 "modprobe phyr" phyr bench
 	ok "info without the module" exits 1 "modprobe phyr" phyr info
 	ok "regions without the module" exits 1 "modprobe phyr" phyr regions
 	ok "pin without the module" exits 1 "modprobe phyr" phyr pin
