@@ -6,7 +6,7 @@ PREFIX ?= /usr/local
 build := $(CURDIR)/build
 
 .PHONY: help demo check check-host check-guest check-debug check-races check-long fuzz bench lint programs \
-	guest-programs demo-programs install clean
+	guest-programs demo-programs install deb clean
 .DEFAULT_GOAL := help
 
 help:
@@ -65,6 +65,10 @@ demo-programs:
 install: programs
 	$(MAKE) -C lib O=$(build)/host-user PREFIX=$(PREFIX) install
 	$(MAKE) -C tools O=$(build)/host-user PREFIX=$(PREFIX) install
+
+# Debian packages, in build/deb.
+deb:
+	@scripts/deb
 
 clean:
 	rm -rf build
