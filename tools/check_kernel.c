@@ -56,7 +56,7 @@ struct needs {
 	const char *name;
 	const char *meaning;
 	enum check_state state;
-	struct need needs[4];
+	struct need needs[5];
 };
 
 /* CONFIG_NAME=y or =m */
@@ -171,6 +171,11 @@ static void check_config(struct check *check)
 		{ .name = "config phyr_rxe", .state = CHECK_NOTE,
 		  .meaning = "phyr_rxe does not work with this kernel: soft RoCE stays as it is.",
 		  .needs = { { .option = "RDMA_RXE" }, { .option = "DEBUG_INFO_BTF_MODULES" } } },
+		{ .name = "config phyr_block", .state = CHECK_NOTE,
+		  .meaning = "phyr_block does not work with this kernel: I/O of memory without "
+			     "pages is copied.",
+		  .needs = { { .option = "BLK_DEV_NVME" }, { .option = "DEBUG_INFO_BTF_MODULES" },
+			     { .option = "DYNAMIC_FTRACE" }, { .option = "KPROBES" } } },
 	};
 	char path[PATH_MAX];
 	size_t i;

@@ -46,6 +46,8 @@ static const struct part parts[] = {
 	  CHECK_NOTE, "ibv_reg_mr() stays as it is." },
 	{ "phyr_rxe", "modprobe loads it along with phyr_rdma: then memory regions of soft RoCE "
 	  "are lists of phyrs.", CHECK_NOTE, "Soft RoCE stays as it is." },
+	{ "phyr_block", "modprobe phyr_block loads it: NVMe drives then read and write regions of "
+	  "memory without pages themselves.", CHECK_NOTE, "Such I/O is copied." },
 };
 
 /* The version, or else what stands for it. */
