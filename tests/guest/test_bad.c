@@ -457,7 +457,7 @@ static void test_unknown_commands(void **state)
 {
 	const unsigned int bad[] = {
 		0, ~0u, FIONREAD & 0xff,
-		_IOWR(PHYR_IOC_MAGIC, 9, struct phyr_info),
+		_IOWR(PHYR_IOC_MAGIC, _IOC_NR(PHYR_IOC_RW) + 1, struct phyr_info),
 		_IOWR(PHYR_IOC_MAGIC, 255, struct phyr_info),
 		_IOWR(PHYR_IOC_MAGIC + 1, 0, struct phyr_info),
 		_IOR(PHYR_IOC_MAGIC, 0, struct phyr_info),
