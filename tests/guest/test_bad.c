@@ -248,14 +248,27 @@ static const struct {
 	{ PHYR_IOC_FILL, sizeof(struct phyr_fill), sizeof(struct phyr_fill) },
 	{ PHYR_IOC_COMPARE, sizeof(struct phyr_compare), sizeof(struct phyr_compare) },
 	{ PHYR_IOC_CRC32C, sizeof(struct phyr_crc), sizeof(struct phyr_crc) },
+	{ PHYR_IOC_RW, sizeof(struct phyr_rw), sizeof(struct phyr_rw) },
 };
 
 /* Something to ask about, and @arg to ask for it in the right way. */
 static struct {
 	char *addr;
 	int region;
+	int null;		/* a file that takes everything */
 	struct phyr_range range;
 } asked;
+
+static const struct phyr_slice one_byte = { .len = 1 };
+
+static void prepare_rw(struct phyr_rw *rw)
+{
+	rw->flags = PHYR_RW_WRITE;
+	rw->fd = asked.region;
+	rw->file = asked.null;
+	rw->slices = (uintptr_t)&one_byte;
+	rw->nr = 1;
+}
 
 static void prepare_bytes(unsigned int cmd, void *arg)
 {
@@ -278,6 +291,8 @@ static void prepare_bytes(unsigned int cmd, void *arg)
 	} else if (cmd == PHYR_IOC_CRC32C) {
 		crc->fd = asked.region;
 		crc->len = 1;
+	} else if (cmd == PHYR_IOC_RW) {
+		prepare_rw(arg);
 	}
 }
 
@@ -321,10 +336,12 @@ static void asked_begin(void)
 {
 	asked.addr = anon(4 * PAGE, RW);
 	asked.region = pin(asked.addr, 4 * PAGE, PHYR_PIN_WRITE);
+	asked.null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 }
 
 static void asked_end(void)
 {
+	close(asked.null);
 	close(asked.region);
 	release(asked.addr, 4 * PAGE);
 }
