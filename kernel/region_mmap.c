@@ -148,7 +148,8 @@ static vm_fault_t insert_large(const struct phyr_region *region, const struct vm
 	enum phyr_kind kind;
 	struct phyr phyr;
 
-	if (!has_all_of_pmd(vma, addr))
+	/* a kernel without THP has no vmf_insert_pfn_pmd() */
+	if (!IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) || !has_all_of_pmd(vma, addr))
 		return VM_FAULT_FALLBACK;
 	if (!phyr_list_find(&region->list, vma_offset(vma, addr), &phyr, &kind))
 		return VM_FAULT_SIGBUS;
