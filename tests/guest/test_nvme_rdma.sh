@@ -64,11 +64,13 @@ target_down() {
 }
 
 
-# With multipath the disk belongs to the subsystem, not to the controller.
+# With multipath the disk belongs to the subsystem, not to the controller. The machine has
+# an NVMe drive of its own.
 find_disk() {
 	local i
 	for ((i = 0; i < 100; i++)); do
 		for disk in /sys/block/nvme*n1; do
+			[ "$(cat "$disk/device/subsysnqn" 2>/dev/null)" = "$nqn" ] || continue
 			disk=/dev/${disk##*/}
 			[ ! -b "$disk" ] || return 0
 		done
