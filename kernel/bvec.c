@@ -11,6 +11,7 @@
 #include <linux/bio.h>
 #include <linux/bvec.h>
 #include <linux/export.h>
+#include <linux/folio_queue.h>	/* has struct folio_batch, by whichever name of its header */
 #include <linux/mm.h>
 #include <linux/scatterlist.h>
 #include <linux/uio.h>

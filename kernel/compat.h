@@ -157,12 +157,6 @@ static inline void dma_unmap_phys(struct device *dev, dma_addr_t addr, size_t si
 }
 #endif
 
-#if __has_include(<linux/folio_batch.h>)
-#include <linux/folio_batch.h>
-#else
-#include <linux/pagevec.h>	/* its name before */
-#endif
-
 #if LINUX_VERSION_CODE < KERNEL_VERSION(7, 1, 0)
 static inline void phyr_invalidate_nothing(struct dma_buf_attachment *attach)
 {
