@@ -23,7 +23,9 @@
 static int append_page(struct phyr_list *list, struct page *page, size_t offset, size_t len,
 		       gfp_t gfp)
 {
-	return len ? phyr_list_append(list, page_to_phys(page) + offset, len, page_kind(page), gfp) : 0;
+	if (!len)
+		return 0;
+	return phyr_list_append(list, page_to_phys(page) + offset, len, page_kind(page), gfp);
 }
 
 /**

@@ -4,6 +4,7 @@
  * a list is not what it was made of.
  */
 #include <linux/bio.h>
+#include <linux/folio_queue.h>
 #include <linux/gfp.h>
 #include <linux/module.h>
 #include <linux/phyr.h>
