@@ -41,7 +41,7 @@ struct armed_shadow {
 	struct device *dev;
 	struct shadow_range ranges[SHADOW_RANGES];
 	unsigned int nr;
-	spinlock_t lock;
+	spinlock_t lock;		/* protects closed and given */
 	bool closed;
 	bool given;
 };
@@ -76,7 +76,8 @@ bool shadow_address(const struct bio_vec *bv, const struct device *dev, dma_addr
 void shadow_note(const struct bio_vec *bv, bool direct);
 bool shadow_is_same(const struct bio_vec *a, const struct bio_vec *b);
 bool shadow_give(const struct bio_vec *bv);
-bool shadow_next_piece(struct shadow_iter *it, const struct device *dev, struct shadow_piece *piece);
+bool shadow_next_piece(struct shadow_iter *it, const struct device *dev,
+		       struct shadow_piece *piece);
 bool shadow_is_request(struct request *rq, const struct device *dev);
 bool shadow_give_request(struct request *rq, const struct device *dev);
 

@@ -45,7 +45,7 @@ struct phyr_shadow_io {
 	struct phyr_user user;
 	struct phyr_dma *dma;
 	u64 offset;
-	struct mutex lock;
+	struct mutex lock;		/* protects mapped */
 	bool mapped;
 	struct armed_shadow armed;
 };
@@ -311,11 +311,11 @@ static int drive_event(struct notifier_block *nb, unsigned long event, void *dat
 	case BUS_NOTIFY_UNBIND_DRIVER:
 		close_all(dev);
 		while (!unmap_all(dev) && pci_device_is_present(to_pci_dev(dev)))
-			msleep(10);
+			msleep(20);
 		break;
 	case BUS_NOTIFY_UNBOUND_DRIVER:
 		while (!unmap_all(dev))
-			msleep(10);
+			msleep(20);
 		break;
 	}
 	return NOTIFY_DONE;

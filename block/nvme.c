@@ -20,10 +20,6 @@
 #include "block.h"
 #include "compat.h"
 
-struct nvme_ns;
-
-blk_status_t nvme_setup_cmd(struct nvme_ns *ns, struct request *rq);
-
 HOOK("nvme_core", nvme_setup_cmd);
 
 static blk_status_t replacement_nvme_setup_cmd(struct nvme_ns *ns, struct request *rq)

@@ -189,7 +189,8 @@ static bool next_bvec(struct shadow_iter *it, struct bio_vec *bv)
  * Context: any.
  * Return: true, and false at the end.
  */
-bool shadow_next_piece(struct shadow_iter *it, const struct device *dev, struct shadow_piece *piece)
+bool shadow_next_piece(struct shadow_iter *it, const struct device *dev,
+		       struct shadow_piece *piece)
 {
 	struct shadow_iter ahead;
 	struct bio_vec bv;

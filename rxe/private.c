@@ -11,14 +11,21 @@
 
 #define RXE_NO_PROTOTYPES
 #define MEMBER(_type, _name, _is)						\
-	[RXE_AT_##_type##_##_name] = { .value = offsetof(struct _type, _name) }
-#define ENUMERATOR(_type, _name)	[RXE_VALUE_##_name] = { .value = (_name) }
-#define STRUCT(_type)	[RXE_SIZE_##_type] = { .value = sizeof(struct _type) }
+	[RXE_AT_##_type##_##_name] = {						\
+		.is = (_is), .value = offsetof(struct _type, _name),		\
+	}
+#define ENUMERATOR(_type, _name)						\
+	[RXE_VALUE_##_name] = {							\
+		.type = #_type, .enumerator = true, .value = (_name),		\
+	}
+#define STRUCT(_type)								\
+	[RXE_SIZE_##_type] = { .value = sizeof(struct _type) }
 
 #ifdef RXE_HAS_PAGE_LIST
 #define PAGE_LIST	MEMBER(rxe_mr, page_list, "xarray")
 #else
-#define PAGE_LIST	[RXE_AT_rxe_mr_page_list] = { .value = LAYOUT_ABSENT }
+#define PAGE_LIST								\
+	[RXE_AT_rxe_mr_page_list] = { .value = LAYOUT_ABSENT }
 #endif
 
 /* The compiler has found them. */
@@ -30,7 +37,8 @@
 	[RXE_AT_##_type##_##_name] = { .type = #_type, .name = #_name, .is = (_is) }
 #define ENUMERATOR(_type, _name)						\
 	[RXE_VALUE_##_name] = { .type = #_type, .name = #_name, .enumerator = true }
-#define STRUCT(_type)	[RXE_SIZE_##_type] = { .type = #_type }
+#define STRUCT(_type)								\
+	[RXE_SIZE_##_type] = { .type = #_type }
 #define PAGE_LIST								\
 	[RXE_AT_rxe_mr_page_list] = {						\
 		.type = "rxe_mr", .name = "page_list", .is = "xarray",		\

@@ -182,9 +182,9 @@ static void test_ext4(void **state)
 /** struct run - I/O in a thread, until it fails or @stop is set */
 struct run {
 	pthread_t thread;
-	_Atomic bool stop;
-	_Atomic unsigned long done;
-	_Atomic uint64_t copied;	/* bytes that were not direct */
+	atomic_bool stop;
+	atomic_ulong done;
+	atomic_ulong copied;		/* bytes that were not direct */
 	int fd;
 	ssize_t last;
 };
@@ -242,7 +242,7 @@ static ssize_t run_end(struct run *r)
 	r->stop = true;
 	assert_false(pthread_join(r->thread, NULL));
 	close(r->fd);
-	print_message("# %lu times, %llu bytes copied\n", r->done, (unsigned long long)r->copied);
+	print_message("# %lu times, %lu bytes copied\n", r->done, r->copied);
 	return r->last;
 }
 
@@ -502,7 +502,7 @@ static bool set_scheduler(const char *name)
 	return !write_file(path, name);
 }
 
-/* Pages of others, at the next blocks, at the same time: a scheduler may make one request of both. */
+/* Pages of others, at the next blocks, at the same time: a scheduler may merge the two. */
 static void be_neighbour(void *arg)
 {
 	int fd = open(drive, O_RDWR | O_CLOEXEC | O_DIRECT);

@@ -192,11 +192,12 @@ static void check_slices(int fd, const struct phyr_slice *slices, size_t nr)
 static void test_slices(void **state)
 {
 	static const struct phyr_slice blocks[] = {
-		{ 512, 512 }, { 0, 512 }, { 3 * PAGE + 1024, 2 * PAGE }, { LEN - 64 * KIB, 64 * KIB },
-		{ 9 * PAGE + 3584, 1024 },
+		{ 512, 512 }, { 0, 512 }, { 3 * PAGE + 1024, 2 * PAGE },
+		{ LEN - 64 * KIB, 64 * KIB }, { 9 * PAGE + 3584, 1024 },
 	};
 	static const struct phyr_slice odd[] = {
-		{ 1, 1 }, { 7, 64 }, { PAGE - 3, 2 * PAGE + 5 }, { 0, 3 }, { 64 * KIB - 5, 128 * KIB },
+		{ 1, 1 }, { 7, 64 }, { PAGE - 3, 2 * PAGE + 5 }, { 0, 3 },
+		{ 64 * KIB - 5, 128 * KIB },
 	};
 	static const char *const some[] = { "4 KiB scattered", "THP 2 MiB", "PCI BAR", "mixed" };
 	struct phyr_slice many[1024];

@@ -34,7 +34,8 @@ static const char *look(void)
 		return NULL;
 	for (size_t i = 0; i < found.gl_pathc && !path[0]; i++)
 		if (is_drive(found.gl_pathv[i]))
-			snprintf(path, sizeof(path), "/dev/%s", strrchr(found.gl_pathv[i], '/') + 1);
+			snprintf(path, sizeof(path), "/dev/%s",
+				 strrchr(found.gl_pathv[i], '/') + 1);
 	globfree(&found);
 	return path[0] && !access(path, F_OK) ? path : NULL;
 }
