@@ -14,6 +14,11 @@
 
 static struct hook_part parts[] = {
 	{
+		.module = "vmlinux",
+		.symbol = "dma_map_sgtable",
+		.hook = nvme_dma_hook,
+		.unhook = nvme_dma_unhook,
+	}, {
 		.module = "nvme_core",
 		.symbol = "nvme_setup_cmd",
 		.hook = nvme_core_hook,
@@ -21,33 +26,13 @@ static struct hook_part parts[] = {
 	},
 };
 
-static int hooks_on(void)
-{
-	int ret = nvme_dma_hook();
-
-	if (ret)
-		return ret;
-	ret = hook_parts_on(parts, ARRAY_SIZE(parts));
-	if (ret) {
-		nvme_dma_unhook();
-		hook_drain();
-	}
-	return ret;
-}
-
-static void hooks_off(void)
-{
-	nvme_dma_unhook();
-	hook_parts_off();
-}
-
 static int __init phyr_block_init(void)
 {
 	int ret = hook_init();
 
 	if (ret)
 		return ret;
-	ret = hooks_on();
+	ret = hook_parts_on(parts, ARRAY_SIZE(parts));
 	if (ret)
 		goto exit;
 	ret = drive_init();
@@ -58,7 +43,7 @@ static int __init phyr_block_init(void)
 		return 0;
 	drive_exit();
 off:
-	hooks_off();
+	hook_parts_off();
 exit:
 	hook_exit();
 	return ret;
@@ -68,7 +53,7 @@ static void __exit phyr_block_exit(void)
 {
 	phyr_shadow_unregister(&drive_shadow_ops);
 	drive_exit();
-	hooks_off();
+	hook_parts_off();
 	hook_exit();
 }
 

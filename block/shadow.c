@@ -4,7 +4,7 @@
  *
  * A shadow is found by the first page of its folio.  Its pages are the caller's own, and only
  * requests that the caller waits for have them: so what is found lives as long as the request
- * that led to it.  As long as there is no shadow, a counter says so, and nothing is looked for.
+ * that led to it.  As long as there is no shadow, nothing is looked for.
  */
 #include <linux/bitops.h>
 #include <linux/blk-crypto.h>
@@ -16,7 +16,6 @@
 #include "block.h"
 
 static DEFINE_XARRAY(shadows);
-static atomic_t nr_armed = ATOMIC_INIT(0);
 
 static unsigned long shadow_index(const struct page *page)
 {
@@ -32,11 +31,7 @@ static unsigned long shadow_index(const struct page *page)
  */
 int shadow_arm(struct armed_shadow *armed)
 {
-	int ret = xa_insert(&shadows, shadow_index(armed->shadow->page), armed, GFP_KERNEL);
-
-	if (!ret)
-		atomic_inc(&nr_armed);
-	return ret;
+	return xa_insert(&shadows, shadow_index(armed->shadow->page), armed, GFP_KERNEL);
 }
 
 /**
@@ -47,7 +42,6 @@ int shadow_arm(struct armed_shadow *armed)
  */
 void shadow_disarm(struct armed_shadow *armed)
 {
-	atomic_dec(&nr_armed);
 	xa_erase(&shadows, shadow_index(armed->shadow->page));
 }
 
@@ -59,7 +53,7 @@ void shadow_disarm(struct armed_shadow *armed)
  */
 bool shadow_any_armed(void)
 {
-	return atomic_read(&nr_armed);
+	return !xa_empty(&shadows);
 }
 
 static struct armed_shadow *shadow_of(const struct page *page)
