@@ -15,10 +15,6 @@ log=$(mktemp) || exit
 trap 'rm -f "$log"' EXIT
 lockdown=/sys/kernel/security/lockdown
 
-explain() {
-	sed 's/^/# /' "$log"
-}
-
 # refused DESCRIPTION COMMAND…: because of the lockdown, and it says so.
 refused() {
 	local what=$1

@@ -16,35 +16,12 @@ log=$dir/log
 tracefs=/sys/kernel/tracing
 holder=
 
-explain() {
-	sed 's/^/# /' "$log"
-}
-
 cleanup() {
 	exec 2>/dev/null
 	[ -z "$holder" ] || kill -KILL "$holder"
 	rm -rf "$dir"
 }
 trap cleanup EXIT
-
-# check DESCRIPTION COMMAND…: the command must succeed.
-check() {
-	local what=$1
-	shift
-	if "$@" >"$log" 2>&1 </dev/null; then ok "$what"; else not_ok "$what"; fi
-}
-
-# exits STATUS WORDS COMMAND…: with that status, and with WORDS (if not empty) in what it
-# prints.
-exits() {
-	local want=$1 words=$2 status=0
-	shift 2
-	"$@" >"$dir/out" 2>&1 || status=$?
-	cat "$dir/out"
-	echo "exit status $status, expected $want"
-	[ "$status" -eq "$want" ] || return
-	[ -z "$words" ] || grep -qF -- "$words" "$dir/out"
-}
 
 # json DESCRIPTION STATUS EXPRESSION COMMAND…: with that status, JSON of which the Python
 # expression is true, over "d", and, of phyr check, over "by", its results by name. That is

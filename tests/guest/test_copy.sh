@@ -15,10 +15,6 @@ dir=$(mktemp -d -p /var/tmp) || exit
 log=$dir/log
 holders=()
 
-explain() {
-	sed 's/^/# /' "$log"
-}
-
 cleanup() {
 	exec 2>/dev/null
 	kill -KILL "${holders[@]}"
@@ -26,27 +22,8 @@ cleanup() {
 }
 trap cleanup EXIT
 
-# check DESCRIPTION COMMAND…: the command must succeed.
-check() {
-	local what=$1
-	shift
-	if "$@" >"$log" 2>&1 </dev/null; then ok "$what"; else not_ok "$what"; fi
-}
-
 skip() {
 	ok "$1 # SKIP $2"
-}
-
-# exits STATUS WORDS COMMAND…: with that status, and with WORDS (if not empty) in what it
-# prints.
-exits() {
-	local want=$1 words=$2 status=0
-	shift 2
-	"$@" >"$dir/out" 2>&1 || status=$?
-	cat "$dir/out"
-	echo "exit status $status, expected $want"
-	[ "$status" -eq "$want" ] || return
-	[ -z "$words" ] || grep -qF -- "$words" "$dir/out"
 }
 
 # json STATUS EXPRESSION COMMAND…: JSON, of which the Python expression over "d" is true.

@@ -16,10 +16,6 @@ log=$dir/log
 mappings=200000
 [ -z "${PHYR_DEBUG:-}" ] || mappings=20000
 
-explain() {
-	sed 's/^/# /' "$log"
-}
-
 # check DESCRIPTION COMMAND…
 check() {
 	local what=$1
